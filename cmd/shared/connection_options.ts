@@ -58,6 +58,8 @@ export interface ConnectionOptions extends ProgramOptions {
    * How many connections may be open side by side.
    */
   readonly connections?: number;
+  /** Writes new files under their final names, as servers need that rename nothing; a reader may see half a file. */
+  readonly noTemp?: boolean;
   /** TLS: Auto uses it if the server offers it, Explicit requires it, Implicit begins with it. */
   readonly ftpSecure?: "None" | "Auto" | "Implicit" | "Explicit";
   /** The side that opens data connections. Passive: this machine; Active: the server; Auto: the server if it must. */

@@ -1,11 +1,11 @@
-import { nameOf, root } from "../../core/path.ts";
-import { tempPath } from "../../core/temp_name.ts";
+import { root } from "../../core/path.ts";
 import type { DirEntry, Entry, LinkEntry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
 import { assertUnchanged, childOf, type PathContext, stat, statExpecting } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
-import { commit, randomTag, removeTemp } from "./temp_file.ts";
+import { FAILURE, isUnknownRequest, NO_SUCH_FILE, statusOf } from "./errors.ts";
+import { commit } from "./commit.ts";
+import { randomTag, removeTemp } from "./temp_file.ts";
 import type { SftpClient } from "./client.ts";
 import { MAX_SECONDS } from "./finalize.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
@@ -135,15 +135,13 @@ export async function makeHardLink(pool: Pool, from: PathContext, to: PathContex
   try {
     await client.hardlink(from.serverPath, to.serverPath, to);
   } catch (error) {
-    const status = statusOf(error);
-    if (status !== FAILURE && status !== OP_UNSUPPORTED) throw error;
+    if (statusOf(error) !== FAILURE && !isUnknownRequest(error)) throw error;
     throw operationError(to, "unsupported", { why: "the server's disk has no hard links", cause: error });
   }
 }
 
 /** The SFTP extension that creates hard links. */
 export const HARD_LINK = "hardlink@openssh.com";
-const OP_UNSUPPORTED = 8;
 
 async function makeParents(client: SftpClient, serverPath: string, context: OperationContext): Promise<void> {
   const parent = serverPath.slice(0, serverPath.lastIndexOf("/")) || "/";
@@ -186,7 +184,7 @@ async function replaceWithLink(
   context: PathContext & Precondition & { readonly dir: string },
 ): Promise<void> {
   const { signal, expect, path, dir } = context;
-  const temp = childOf(dir, nameOf(tempPath(path, randomTag())));
+  const temp = childOf(dir, client.profile.tempName(path, randomTag()));
   const options = { signal, size: 0, ...(expect === undefined ? {} : { expect }) };
   const pending = { ...context, temp, options, mode: undefined };
   await client.symlink(target, temp, context);

@@ -6,7 +6,7 @@ import { ServerProfile } from "./profile.ts";
 import { RequestSender } from "./request_sender.ts";
 import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
 import { allowsManyFiles, type ClientOptions, closePatience } from "./client_options.ts";
-import { END_OF_FILE, markRefusedWrite, NO_SUCH_FILE, statusOf } from "./errors.ts";
+import { absentAsUndefined, END_OF_FILE, rethrowRefusal, statusOf } from "./errors.ts";
 import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
@@ -151,8 +151,7 @@ export class SftpClient {
     try {
       await this.#onHandle(handle, options, this.#sender.send(options, start));
     } catch (error) {
-      if (statusOf(error) !== undefined) markRefusedWrite(error);
-      throw error;
+      rethrowRefusal(error, "WRITE");
     } finally {
       this.#unackedBytes -= bytes.length;
     }
@@ -227,12 +226,14 @@ export class SftpClient {
 
   /** Renames by SSH_FXP_RENAME. OpenSSH refuses an existing target; other servers may not. */
   rename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.rename(from, to, done));
+    return this.#sender.send(context, (done: Done<void>) => this.#requests.rename(from, to, done))
+      .catch((error) => rethrowRefusal(error, "RENAME"));
   }
 
   /** Renames by posix-rename@openssh.com, which replaces the target atomically. */
   posixRename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.ext_openssh_rename(from, to, done));
+    return this.#sender.send(context, (done: Done<void>) => this.#requests.ext_openssh_rename(from, to, done))
+      .catch((error) => rethrowRefusal(error, "RENAME"));
   }
 
   /** Creates a hard link by hardlink@openssh.com, which refuses an existing target. */
@@ -287,14 +288,5 @@ export class SftpClient {
     } finally {
       this.#handles.assertNotShared(handle, context);
     }
-  }
-}
-
-async function absentAsUndefined<T>(request: Promise<T>): Promise<T | undefined> {
-  try {
-    return await request;
-  } catch (error) {
-    if (statusOf(error) === NO_SUCH_FILE) return undefined;
-    throw error;
   }
 }

@@ -6,8 +6,9 @@ import { HARD_LINK } from "./changes.ts";
 import { RemoteChecksums } from "./checksum.ts";
 import type { SftpClient } from "./client.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
-import type { ServerProfile } from "./profile.ts";
-import { POSIX_RENAME } from "./temp_file.ts";
+import { ServerProfile } from "./profile.ts";
+import { DirectWrites } from "../shared/direct_writes.ts";
+import { POSIX_RENAME } from "./commit.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 import type { SshConnector } from "../../ssh/types.ts";
@@ -34,11 +35,14 @@ export type SessionLimits = Pick<PoolOptions, "closePatience">;
 /** Opens the first SFTP connection of the connector. Returns the session, and the root that the address names. */
 export async function openSession(
   connector: SshConnector,
-  { address, options }: Pick<ConnectContext, "address" | "options">,
+  target: Pick<ConnectContext, "address" | "options" | "serverMemory" | "warn">,
   call: CallOptions,
   limits: SessionLimits = {},
 ): Promise<{ readonly session: SftpSession; readonly root: BackendRoot }> {
+  const { address, options } = target;
+  const profile = new ServerProfile(target, new DirectWrites(connector.label, target));
   const pool = new Pool(connector, {
+    profile,
     timeout: numberOption(options.Timeout, TIMEOUT_MS),
     reconnectTime: numberOption(options.ReconnectTime, RECONNECT_MS),
     connections: numberOption(options.Connections, CONNECTIONS),
@@ -49,7 +53,6 @@ export async function openSession(
     const client = await pool.client(call);
     const home = loginFolder(client, call);
     const [root] = await Promise.all([resolveRoot(client, address.path, { ...call, home }), home]);
-    const { profile } = pool;
     const traits = traitsOf(client, numberOption(options.Connections, CONNECTIONS), profile);
     const capabilities = {
       runsCommands: connector.runsCommands && client.software.startsWith("OpenSSH"),
@@ -125,16 +128,23 @@ function requireAbsolute(path: string, context: OperationContext): string {
 }
 
 function traitsOf(client: SftpClient, connections: number, profile: ServerProfile): Traits {
-  const atomic = client.supports(POSIX_RENAME);
+  const isAtomic = () => client.supports(POSIX_RENAME) && profile.posixRenames;
   return {
     timeStep: 1000,
-    dirTimes: true,
+    dirTimes: !KEEPS_DIR_TIMES.test(client.software),
     caseSensitive: true,
     normalizes: false,
     hasDirs: true,
-    atomicWrite: atomic,
-    atomicRename: atomic,
+    get atomicWrite() {
+      return isAtomic() && profile.directWrites?.isOn !== true;
+    },
+    get atomicRename() {
+      return isAtomic();
+    },
     inPlace: true,
+    get directWrites() {
+      return profile.directWrites?.isOn === true;
+    },
     maxConnections: connections,
     parallelFiles: PARALLEL_FILES,
     names: "posix",
@@ -144,6 +154,9 @@ function traitsOf(client: SftpClient, connections: number, profile: ServerProfil
     },
   };
 }
+
+/** Servers whose folders keep their times when names in them are added or removed. */
+const KEEPS_DIR_TIMES = /^(?:rclone|AWS_SFTP)/i;
 
 const TIMEOUT_MS = 15_000;
 const RECONNECT_MS = 120_000;

@@ -6,7 +6,10 @@ import type { RawError } from "../../ssh/channels.ts";
 /** SSH_FX_* of draft-ietf-secsh-filexfer-02, section 7. */
 export const END_OF_FILE = 1;
 export const NO_SUCH_FILE = 2;
+export const PERMISSION_DENIED = 3;
 export const FAILURE = 4;
+export const BAD_MESSAGE = 5;
+export const OP_UNSUPPORTED = 8;
 
 /** Returns the SFTP status of a refused request, or undefined for every other error. */
 export function statusOf(error: unknown): number | undefined {
@@ -15,18 +18,32 @@ export function statusOf(error: unknown): number | undefined {
   return cause instanceof Error && "code" in cause && typeof cause.code === "number" ? cause.code : undefined;
 }
 
-const refusedWrites = new WeakSet<object>();
+const refusedRequests = new WeakMap<object, RequestName>();
 
-/** Records that the error is the refusal of a WRITE. */
-export function markRefusedWrite(error: unknown): void {
-  if (error instanceof SyncError) refusedWrites.add(error);
+/** The requests whose refusal is told from that of others within one call. */
+export type RequestName = "WRITE" | "RENAME";
+
+/** Records which request the server refused, and throws the error. */
+export function rethrowRefusal(error: unknown, request: RequestName): never {
+  if (error instanceof SyncError && statusOf(error) !== undefined) refusedRequests.set(error, request);
+  throw error;
 }
 
-/** Whether the error is the refusal of a WRITE; "certain" if the server complains about the order of the bytes. */
-export function isRefusedWrite(error: unknown): boolean | "certain" {
-  if (!(error instanceof SyncError) || !refusedWrites.has(error)) return false;
-  const { cause } = error.facts;
-  return cause instanceof Error && ORDER_WORDS.test(cause.message) ? "certain" : true;
+/** Returns the request that the server refused, if it is one of those that are told apart. */
+export function refusedRequest(error: unknown): RequestName | undefined {
+  return error instanceof SyncError ? refusedRequests.get(error) : undefined;
+}
+
+/** Whether the server complains about the order of the bytes. */
+export function isOrderError(error: unknown): boolean {
+  const cause = error instanceof SyncError ? error.facts.cause : undefined;
+  return refusedRequest(error) === "WRITE" && cause instanceof Error && ORDER_WORDS.test(cause.message);
+}
+
+/** Whether the server does not know a request, although it may have announced it. */
+export function isUnknownRequest(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === OP_UNSUPPORTED || status === BAD_MESSAGE;
 }
 
 /** The words of servers that write only in order. */
@@ -76,3 +93,13 @@ const STATUS_MEANINGS: Readonly<Record<number, readonly [ErrorKind, string]>> = 
   15: ["full", "the quota is used up"],
   18: ["changed", "the folder is not empty"],
 };
+
+/** Returns undefined where the server answers that there is no such file. */
+export async function absentAsUndefined<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (statusOf(error) === NO_SUCH_FILE) return undefined;
+    throw error;
+  }
+}

@@ -14,7 +14,7 @@ import type {
 import { makeDir, makeHardLink, makeSymlink, removeEntry, renameEntry, setEntryMode, setEntryTime } from "./changes.ts";
 import { connectSsh } from "../../ssh/connect.ts";
 import { openSession, resolveRoot, type SessionLimits, type SftpSession } from "./connect.ts";
-import { childOf, ParentCheck, type PathContext, stat, statExpecting } from "./stat.ts";
+import { childOf, ParentCheck, type PathContext, pickExpected, stat, statExpecting } from "./stat.ts";
 import { walk } from "./remote_find.ts";
 import { list } from "./list.ts";
 import type { Pool } from "./pool.ts";
@@ -167,8 +167,4 @@ class SftpBackend implements Backend {
 
 function operationContext(operation: string, path: RelPath, { signal }: CallOptions): OperationContext {
   return { operation, path, signal };
-}
-
-function pickExpected({ expect }: Precondition): Precondition {
-  return expect === undefined ? {} : { expect };
 }

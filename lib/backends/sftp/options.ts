@@ -1,4 +1,5 @@
 import type { ProtocolOption } from "../../core/protocol.ts";
+import { noTempOption } from "../shared/direct_writes.ts";
 
 /**
  * The options that SFTP adds to New-Session, Sync-Path and Compare-Path. -Timeout is common to all protocols and is
@@ -67,4 +68,5 @@ export const sftpOptions = [
     kind: "number",
     help: "The number of concurrent connections, 4 by default; fewer are used if the server refuses more.",
   },
+  noTempOption,
 ] as const satisfies readonly ProtocolOption[];

@@ -1,6 +1,4 @@
 import { Buffer } from "node:buffer";
-import { nameOf } from "../../core/path.ts";
-import { tempPath } from "../../core/temp_name.ts";
 import type { Body } from "../../core/backend.ts";
 import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
 import { stat } from "./stat.ts";
@@ -220,7 +218,7 @@ async function resumeLeftover(
 ): Promise<[Handle, number] | undefined> {
   const { options, temp } = pending;
   // A server that writes only in order cannot go on within a file.
-  if (options.tag === undefined || (pending.order ?? "any") !== "any") return undefined;
+  if (options.tag === undefined || pending.isDirect === true || (pending.order ?? "any") !== "any") return undefined;
   const [found] = await Promise.all([stat(client, temp, pending), pending.checkParent(client)]);
   if (found?.kind !== "file" || found.size > options.size) return undefined;
   const kept = found.size - RESUME_WINDOW;
@@ -249,7 +247,7 @@ async function isOwnLeftover(client: SftpClient, pending: PendingWrite): Promise
   if (leftover === undefined || ((leftover.mode ?? 0) & OTHERS_WRITE) !== 0) return false;
   if (leftover.uid === undefined) return true;
   const folder = pending.temp.slice(0, pending.temp.lastIndexOf("/") + 1);
-  const probe: PendingWrite = { ...pending, temp: folder + nameOf(tempPath(pending.path, randomTag())) };
+  const probe: PendingWrite = { ...pending, temp: folder + client.profile.tempName(pending.path, randomTag()) };
   const handle = await createTemp(client, probe);
   try {
     return (await client.fstat(handle, probe)).uid === leftover.uid;

@@ -4,7 +4,7 @@ import type { CallOptions } from "../../core/backend.ts";
 import { SftpClient } from "./client.ts";
 import { closePatience } from "./client_options.ts";
 import { OpenFileLimit } from "./open_files.ts";
-import { ServerProfile } from "./profile.ts";
+import type { ServerProfile } from "./profile.ts";
 import type { SshConnection, SshConnector } from "../../ssh/types.ts";
 import { unlessAborted } from "../../net/abort.ts";
 import { RECONNECT_BACKOFF, withRetry } from "../../net/backoff.ts";
@@ -24,6 +24,7 @@ export interface PoolOptions {
   readonly connections: number;
   /** Returns the ms for which the CLOSE of an uploaded file of so many bytes may be unanswered. */
   readonly closePatience?: ((bytes: number) => number) | undefined;
+  readonly profile: ServerProfile;
 }
 
 /** Returns the least loaded open connection. */
@@ -52,7 +53,7 @@ export class Pool implements AsyncDisposable {
   readonly #spare = new Set<SshConnection>();
   /** The number of successive channels that ended before they answered anything of use. */
   #barrenChannels = 0;
-  readonly profile = new ServerProfile();
+  readonly profile: ServerProfile;
   readonly #files: OpenFileLimit;
   readonly #closing = new AbortController();
   /** Bytes that all streams of this pool have requested ahead, or that are sent and not yet acknowledged. */
@@ -67,6 +68,7 @@ export class Pool implements AsyncDisposable {
   constructor(connector: SshConnector, options: PoolOptions) {
     this.#connector = connector;
     this.#options = options;
+    this.profile = options.profile;
     this.#limit = Math.max(1, options.connections);
     this.#files = new OpenFileLimit((options.closePatience ?? closePatience)(0));
   }

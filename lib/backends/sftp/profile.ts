@@ -1,3 +1,10 @@
+import { nameOf, type RelPath } from "../../core/path.ts";
+import { tempPath, undottedTempPath } from "../../core/temp_name.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
+import type { DirectWrites } from "../shared/direct_writes.ts";
+
+type ProfileContext = Partial<Pick<ConnectContext, "serverMemory" | "warn">>;
+
 /**
  * The order in which a file's bytes must arrive: any; ascending, over one connection; or one WRITE after the answer to
  * the one before.
@@ -13,8 +20,46 @@ export class ServerProfile {
   #writeOrder: WriteOrder = "any";
   /** Whether a stricter order has not helped, so that a mere FAILURE has other reasons. */
   #isOrderKnown = false;
+  /** Whether posix-rename@openssh.com works where it is announced. */
+  posixRenames = true;
+  /** Whether new files are written under their final names. */
+  readonly directWrites: DirectWrites | undefined;
+  readonly #context: ProfileContext;
+  #isUndotted: boolean;
+  readonly #warned = new Set<string>();
   /** Uploads whose end was not confirmed, by the path of their temporary file. */
   readonly #unconfirmed = new Map<string, number>();
+
+  /** `directWrites`: absent if files are never written under their final names, as in some tests. */
+  constructor(context: ProfileContext = {}, directWrites?: DirectWrites) {
+    this.#context = context;
+    this.directWrites = directWrites;
+    const order = context.serverMemory?.get(ORDER_FACT);
+    if (order === "ascending" || order === "one by one") this.#writeOrder = order;
+    this.#isUndotted = context.serverMemory?.get(NAME_FACT) === "true";
+  }
+
+  /** Returns the temporary name of a file, without a leading dot where the server refuses that. */
+  tempName(path: RelPath, tag: string): string {
+    return nameOf(this.#isUndotted ? undottedTempPath(path, tag) : tempPath(path, tag));
+  }
+
+  get isUndotted(): boolean {
+    return this.#isUndotted;
+  }
+
+  /** Records that the server refuses names with a leading dot, and takes others. */
+  refuseDots(): void {
+    this.#isUndotted = true;
+    this.#context.serverMemory?.remember(NAME_FACT, "true");
+  }
+
+  /** Says once that something works in a lesser way. */
+  warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#context.warn?.(message);
+  }
 
   /** Counts an upload whose end the server did not confirm. Returns how often that happened to this file. */
   countUnconfirmed(temp: string): number {
@@ -39,13 +84,23 @@ export class ServerProfile {
       this.#writeOrder = "any";
       return false;
     }
-    this.#writeOrder = failed === "any" ? "ascending" : "one by one";
+    this.#setOrder(failed === "any" ? "ascending" : "one by one");
     return true;
   }
 
   /** Demands the strictest order after a file turned out to be damaged. Returns false if that does not help. */
   demandStrictestOrder(failed: WriteOrder): boolean {
-    this.#writeOrder = failed === "one by one" ? "any" : "one by one";
+    if (failed === "one by one") this.#writeOrder = "any";
+    else this.#setOrder("one by one");
     return failed !== "one by one";
   }
+
+  #setOrder(order: WriteOrder): void {
+    this.#writeOrder = order;
+    this.#context.serverMemory?.remember(ORDER_FACT, order);
+  }
 }
+
+/** The names of the facts in the server's memory. */
+const ORDER_FACT = "sftpWriteOrder";
+const NAME_FACT = "undottedTempNames";

@@ -93,6 +93,11 @@ export async function statExpecting(
   return found;
 }
 
+/** Returns the precondition alone. */
+export function pickExpected({ expect }: Precondition): Precondition {
+  return expect === undefined ? {} : { expect };
+}
+
 /** Returns the server path of a child. */
 export function childOf(dir: string, name: string): string {
   return dir === "/" ? `/${name}` : `${dir}/${name}`;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
-import { displacedTag, tempPath } from "../../core/temp_name.ts";
+import { undottedTempPath } from "../../core/temp_name.ts";
+import { escapeForDisplay, nameOf } from "../../core/path.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
@@ -8,7 +9,7 @@ import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { Handle } from "./open_handles.ts";
 import type { WriteOrder } from "./profile.ts";
 import { CREATE, EXCLUSIVE, type SftpClient, WRITE } from "./client.ts";
-import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
+import { failureReason, type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 
 /** A file being written: its target, and its temporary name beside that. */
 export interface PendingWrite extends PathContext {
@@ -16,6 +17,8 @@ export interface PendingWrite extends PathContext {
   readonly options: WriteOptions;
   /** The rwx bits of the finished file; undefined: the server's default for new files. */
   readonly mode: number | undefined;
+  /** Whether the "temporary" name is the final one: the file is written directly. */
+  readonly isDirect?: boolean;
   /** Whether a new file gets x bits where it has r bits. */
   readonly isExecutable?: boolean;
   /** The order in which its bytes are sent; "any" by default. */
@@ -23,7 +26,7 @@ export interface PendingWrite extends PathContext {
 }
 
 /** Returns the context without its signal: cleaning up continues although the call was cancelled. */
-function uncancellable<A extends OperationContext>(context: A): A {
+export function uncancellable<A extends OperationContext>(context: A): A {
   return { ...context, signal: new AbortController().signal };
 }
 
@@ -85,7 +88,10 @@ async function replaceLeftover(client: SftpClient, pending: PendingWrite, error:
   const status = statusOf(error);
   if (status === undefined || status === NO_SUCH_FILE) throw error;
   const found = await stat(client, pending.temp, pending);
-  if (found === undefined) throw await explainRefusal(client, error, pending);
+  if (found === undefined) throw await explainRefusedName(client, error, pending);
+  if (pending.isDirect === true) {
+    throw operationError(pending, "changed", { why: "something of that name is there now", cause: error });
+  }
   if (found.kind !== "file") {
     throw operationError(pending, "exists", { why: "its temporary name is taken by something that is no file" });
   }
@@ -94,30 +100,41 @@ async function replaceLeftover(client: SftpClient, pending: PendingWrite, error:
 }
 
 /**
- * Renames the temporary file to the target, in one step if the server can. Rejects with changed when the target is not
- * as expected.
+ * Returns the error of a temporary name that the server refuses. If it takes the name without a leading dot, the error
+ * is retryable, and such names are used from now on.
  */
-export async function commit(client: SftpClient, pending: PendingWrite): Promise<void> {
-  const { serverPath: at, temp, options } = pending;
-  const { expect } = options;
-  // OpenSSH's own rename creates a hard link, which fails if the target exists: there is no gap between check and
-  // rename.
-  if (expect === "absent" && client.software.startsWith("OpenSSH")) {
-    try {
-      return await client.rename(temp, at, pending);
-    } catch (error) {
-      if (statusOf(error) === undefined) throw error;
-    }
+async function explainRefusedName(client: SftpClient, error: unknown, pending: PendingWrite): Promise<unknown> {
+  const explained = await explainRefusal(client, error, pending);
+  if (pending.isDirect === true || explained !== error) return explained;
+  const { profile } = client;
+  const name = pending.temp.slice(pending.temp.lastIndexOf("/") + 1);
+  if (name.startsWith(".") && (profile.isUndotted || await takesUndotted(client, pending))) {
+    profile.refuseDots();
+    const why = "the server refuses names with a leading dot; the file is sent again by another temporary name";
+    return operationError(pending, "busy", { why, cause: error });
   }
-  const found = await statExpecting(client, at, { ...pending, ...(expect === undefined ? {} : { expect }) });
-  assertReplaceable(found, pending);
-  if (client.supports(POSIX_RENAME)) return await client.posixRename(temp, at, pending);
-  if (found === undefined) return await client.rename(temp, at, pending);
-  await replaceInSteps(client, pending);
+  return namedRefusal(error, pending, `the server refused to create the temporary file "${escapeForDisplay(name)}"`);
 }
 
-/** The extension that renames over an existing file in one step. */
-export const POSIX_RENAME = "posix-rename@openssh.com";
+/** Whether the folder takes a temporary name without a leading dot. */
+async function takesUndotted(client: SftpClient, pending: PendingWrite): Promise<boolean> {
+  const folder = pending.temp.slice(0, pending.temp.lastIndexOf("/") + 1);
+  const temp = folder + nameOf(undottedTempPath(pending.path, randomTag()));
+  try {
+    client.closeInBackground(await client.open(temp, WRITE | CREATE | EXCLUSIVE, pending));
+    await removeTemp(client, { ...pending, temp });
+    return true;
+  } catch (error) {
+    if (statusOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+/** Returns the error of a refusal with the operation that was refused: "permission denied" alone names none. */
+export function namedRefusal(error: unknown, context: OperationContext, operation: string): unknown {
+  if (!(error instanceof SyncError)) return error;
+  return operationError(context, error.kind, { why: `${operation}: ${failureReason(error)}`, cause: error });
+}
 
 /**
  * Removes the temporary file after a failure. Warns if it is left behind. After an interrupt it waits only briefly,
@@ -172,7 +189,8 @@ export async function statWritten(client: SftpClient, pending: PendingWrite): Pr
   });
 }
 
-function assertReplaceable(
+/** Rejects with exists if something is there that a file must not replace. */
+export function assertReplaceable(
   found: Entry | undefined,
   { options, ...context }: OperationContext & { options: WriteOptions },
 ): void {
@@ -180,35 +198,4 @@ function assertReplaceable(
   if (found.kind === "link" && options.expect !== undefined) return;
   const what = { dir: "a folder", link: "a link", opaque: "an entry that must not be touched" }[found.kind];
   throw operationError(context, "exists", { why: `${what} of that name exists` });
-}
-
-/**
- * Replaces the target on servers without posix-rename: moves the old file away, renames the new one, then deletes the
- * old one. Moves the old file back if the rename fails.
- */
-async function replaceInSteps(client: SftpClient, pending: PendingWrite): Promise<void> {
-  const { serverPath: at, temp } = pending;
-  const slash = at.lastIndexOf("/") + 1;
-  const { tag } = pending.options;
-  const name = tempPath(pending.path, tag === undefined ? randomTag() : displacedTag(tag));
-  const backup = at.slice(0, slash) + name.split("/").at(-1);
-  const uncancelled = uncancellable(pending);
-  await client.rename(at, backup, pending);
-  try {
-    await client.rename(temp, at, uncancelled);
-  } catch (error) {
-    await client.rename(backup, at, uncancelled).catch((undo) => {
-      throw new SyncError(
-        "unexpected",
-        `Cannot write "${pending.path}": its old content is at "${backup}" and could not be moved back; rename it.`,
-        {
-          operation: pending.operation,
-          path: pending.path,
-          cause: undo,
-        },
-      );
-    });
-    throw error;
-  }
-  await client.unlink(backup, uncancelled);
 }

@@ -1,17 +1,17 @@
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
-import { nameOf } from "../../core/path.ts";
-import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import { type Body, SMALL_FILE_BYTES, type WriteOptions } from "../../core/backend.ts";
 import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
+import { pickExpected } from "./stat.ts";
+import type { DirectWrites } from "../shared/direct_writes.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { isResumableFailure, MIN_RESUME_BYTES } from "../shared/upload_resume.ts";
 import { childOf, parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import type { Pool } from "./pool.ts";
+import { commit } from "./commit.ts";
 import { finalize, setAttributes } from "./finalize.ts";
 import { startUpload, type UploadOptions } from "./parallel_upload.ts";
 import {
-  commit,
   createTemp,
   explainRefusal,
   type PendingWrite,
@@ -22,7 +22,7 @@ import {
 } from "./temp_file.ts";
 import { type SftpClient, WRITE } from "./client.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
-import { isRefusedWrite } from "./errors.ts";
+import { isOrderError, refusedRequest } from "./errors.ts";
 
 export interface WriteContext extends PathContext {
   readonly options: WriteOptions;
@@ -39,13 +39,49 @@ export interface WriteContext extends PathContext {
  */
 export async function writeFile(pool: Pool, body: Body, context: WriteContext): Promise<FileEntry> {
   const { options, path } = context;
+  const { directWrites } = pool.profile;
+  if (directWrites?.isOn === true) return await writeDirectly(pool, directWrites, { body, context });
   const client = await pool.client(context);
   const mode = await resolveMode(client, context, options);
-  const temp = childOf(context.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
+  const temp = childOf(context.dir, pool.profile.tempName(path, options.tag ?? randomTag()));
   const isExecutable = options.executable === true && mode === undefined;
   const pending: PendingWrite = { ...context, temp, mode, isExecutable, order: pool.profile.writeOrder };
-  if (options.size <= SMALL_FILE_BYTES) return await writeSmall(pool, client, { body, pending });
-  return await writeLarge(pool, body, pending);
+  return await writePending(pool, body, pending);
+}
+
+/**
+ * Writes a new file under its final name, on servers that rename nothing. What an earlier attempt of this run left
+ * there is overwritten.
+ */
+async function writeDirectly(
+  pool: Pool,
+  directWrites: DirectWrites,
+  { body, context }: { readonly body: Body; readonly context: WriteContext },
+): Promise<FileEntry> {
+  const { path, serverPath } = context;
+  const options = await directWrites.begin({ path, serverPath }, context.options);
+  const client = await pool.client(context);
+  await context.checkParent(client);
+  const found = await statExpecting(client, serverPath, { ...context, ...pickExpected(options) });
+  const { mode } = options;
+  const entry = found !== undefined && options.inPlace === true
+    ? await overwriteInPlace(pool, body, { ...context, options })
+    : await writePending(pool, body, {
+      ...context,
+      options,
+      temp: serverPath,
+      isDirect: true,
+      mode: mode === undefined ? undefined : mode & 0o777,
+      isExecutable: options.executable === true && mode === undefined,
+      order: pool.profile.writeOrder,
+    });
+  directWrites.end({ path, serverPath });
+  return entry;
+}
+
+async function writePending(pool: Pool, body: Body, pending: PendingWrite): Promise<FileEntry> {
+  if (pending.options.size > SMALL_FILE_BYTES) return await writeLarge(pool, body, pending);
+  return await writeSmall(pool, await pool.client(pending), { body, pending });
 }
 
 async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: UploadOptions): Promise<FileEntry> {
@@ -62,7 +98,7 @@ async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: Upl
     options.onBytes?.(bytes.length);
     const done = await finalize(pool, client, handle, { pending, unacked });
     if (signal.aborted) throw cancelled(signal, pending.operation);
-    await commit(done.client, pending);
+    if (pending.isDirect !== true) await commit(done.client, pending);
     return done.entry;
   } catch (error) {
     client.closeInBackground(handle);
@@ -77,7 +113,7 @@ async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promis
   try {
     await upload.run();
     const done = await finalize(pool, client, upload.handle, { pending, unacked: [] });
-    await commit(done.client, pending);
+    if (pending.isDirect !== true) await commit(done.client, pending);
     return done.entry;
   } catch (error) {
     upload.stop();
@@ -85,7 +121,8 @@ async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promis
     const known = toSyncError(error, pending.operation);
     // Here "busy" means that the server may have mixed up files: what it holds is then not trusted.
     const isResumable = isResumableFailure(known.kind) && known.kind !== "busy";
-    const keep = pending.options.tag !== undefined && isResumable && upload.firstUnacked >= MIN_RESUME_BYTES;
+    const keep = pending.isDirect !== true && pending.options.tag !== undefined && isResumable &&
+      upload.firstUnacked >= MIN_RESUME_BYTES;
     if (!keep) await removeTemp(client, pending);
     throw await explainWriteFailure(pool, client, { error: known, pending });
   }
@@ -101,12 +138,12 @@ async function explainWriteFailure(
   { error, pending }: { readonly error: unknown; readonly pending: PendingWrite },
 ): Promise<unknown> {
   const explained = await explainRefusal(client, error, pending);
-  const refusal = isRefusedWrite(error);
   const isFull = explained instanceof SyncError && explained.kind === "full";
-  if (isFull || refusal === false || pending.options.size <= client.maxWrite) return explained;
+  const isCertain = isOrderError(error);
+  if (isFull || refusedRequest(error) !== "WRITE" || pending.options.size <= client.maxWrite) return explained;
   // Servers that are known to keep files on disks refuse a WRITE for other reasons.
-  if (refusal !== "certain" && client.keepsOrder) return explained;
-  if (!pool.profile.demandOrder(pending.order ?? "any", refusal === "certain")) return explained;
+  if (!isCertain && client.keepsOrder) return explained;
+  if (!pool.profile.demandOrder(pending.order ?? "any", isCertain)) return explained;
   const said = error instanceof SyncError ? failureReason(error) : String(error);
   return operationError(pending, "busy", { why: `${said}; the file is sent again, in order`, cause: error });
 }

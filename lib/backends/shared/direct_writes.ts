@@ -80,6 +80,11 @@ export class DirectWrites {
     return options;
   }
 
+  /** Records that a file is complete: from now on it is replaced like any other. */
+  end({ serverPath }: DirectTarget): void {
+    this.#begun.delete(serverPath);
+  }
+
   #turnOn(why: string): void {
     this.#why = why;
     this.#context.warn(

@@ -4,6 +4,7 @@ import { addLayers } from "../../../../lib/backends/layers/stack.ts";
 import { openSftp } from "../../../../lib/backends/sftp/mod.ts";
 import type { SessionLimits } from "../../../../lib/backends/sftp/connect.ts";
 import type { Backend } from "../../../../lib/core/backend.ts";
+import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
@@ -11,6 +12,7 @@ import { type SmallSftp, type SmallSftpOptions, startSmallSftp } from "../../../
 import { sftpTarget } from "../../../support/targets/sftp_target.ts";
 
 const call = { signal: new AbortController().signal };
+const DENIED = 3;
 const FAILURE = 4;
 const UNSUPPORTED = 8;
 
@@ -62,6 +64,12 @@ function put(backend: Backend, name: string, bytes: Uint8Array<ArrayBuffer>, tag
   const more = tag === undefined ? {} : { tag };
   const options = { ...call, ...more, size: bytes.length, expect: "absent" as const, modified };
   return backend.write(toRelPath(name), () => Promise.resolve(bytes), options);
+}
+
+async function fileAt(backend: Backend, name: string): Promise<FileEntry> {
+  const found = await backend.stat(toRelPath(name), call);
+  assert.ok(found?.kind === "file");
+  return found;
 }
 
 const countOpens = ({ mutations }: SmallSftp) => mutations.filter((one) => one.startsWith("OPEN")).length;
@@ -210,3 +218,64 @@ test("write() of a program gives a new file the x bits of those who may read it"
     assert.equal(entry.mode, mode & 0o777);
   }
 });
+
+test(
+  "write() uses names without a leading dot where the server refuses the others",
+  { refuses: (request, path) => request === "OPEN" && /\/\.[^/]*$/.test(path) ? DENIED : undefined },
+  async ({ disk, server, backend, warnings }) => {
+    for (const name of ["a", "b"]) await put(backend, name, pattern(2_000), "00112233445566aa");
+    assert.deepEqual((await Array.fromAsync(Deno.readDir(disk))).map(({ name }) => name).sort(), ["a", "b"]);
+    assert.equal(server.mutations.filter((one) => one.startsWith("OPEN /.")).length, 0);
+    assert.deepEqual(warnings, []);
+  },
+);
+
+test(
+  "write() into a folder that takes no files names what was refused",
+  { refuses: (request, path) => request === "OPEN" && path !== "/there" ? DENIED : undefined },
+  async ({ backend }) => {
+    const error = await failure(put(backend, "a", pattern(2_000), "00112233445566aa"));
+    assert.equal(error.kind, "denied");
+    assert.match(
+      error.message,
+      /refused to create the temporary file ".a.tandem-00112233445566aa": permission denied$/,
+    );
+  },
+);
+
+for (const status of [DENIED, FAILURE, UNSUPPORTED]) {
+  test(
+    `write() goes to the final name where the server answers each RENAME with ${status}`,
+    { refuses: (request) => request === "RENAME" ? status : undefined },
+    async ({ disk, backend, warnings }) => {
+      const sizes = { a: 2_000, b: 700_000, c: 0 };
+      for (const [name, size] of Object.entries(sizes)) {
+        await put(backend, name, pattern(size), "00112233445566aa");
+        assert.deepEqual(await Deno.readFile(join(disk, name)), pattern(size));
+      }
+      assert.equal(backend.traits.directWrites, true);
+      assert.equal(backend.traits.atomicWrite, false);
+      assert.deepEqual(warnings.length, 1);
+      assert.match(warnings[0] ?? "", /renames no files \(RENAME was refused: /);
+      assert.deepEqual((await Array.fromAsync(Deno.readDir(disk))).map(({ name }) => name).sort(), ["a", "b", "c"]);
+      const options = { ...call, size: 4, modified: 1.6e12, expect: await fileAt(backend, "a") };
+      const replaced = await failure(backend.write(toRelPath("a"), wholeBody("text"), options));
+      assert.match(replaced.message, /-InPlace/);
+      assert.deepEqual(await Deno.readFile(join(disk, "a")), pattern(2_000));
+      await backend.write(toRelPath("a"), wholeBody("text"), { ...options, inPlace: true });
+      assert.equal(await Deno.readTextFile(join(disk, "a")), "text");
+    },
+  );
+}
+
+test(
+  "write() to a direct name leaves a file that appeared meanwhile",
+  { refuses: (request) => request === "RENAME" ? DENIED : undefined },
+  async ({ disk, backend }) => {
+    await put(backend, "first", pattern(2_000), "00112233445566aa");
+    await Deno.writeTextFile(join(disk, "a"), "theirs");
+    const error = await failure(put(backend, "a", pattern(2_000), "00112233445566aa"));
+    assert.equal(error.kind, "changed");
+    assert.equal(await Deno.readTextFile(join(disk, "a")), "theirs");
+  },
+);
