@@ -6,7 +6,7 @@ import { ServerProfile } from "./profile.ts";
 import { RequestSender } from "./request_sender.ts";
 import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
 import { allowsManyFiles, type ClientOptions, closePatience } from "./client_options.ts";
-import { absentAsUndefined, END_OF_FILE, rethrowRefusal, statusOf } from "./errors.ts";
+import { absentAsUndefined, END_OF_FILE, isUnknownRequest, rethrowRefusal, statusOf } from "./errors.ts";
 import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
@@ -190,10 +190,17 @@ export class SftpClient {
   }
 
   /** Returns the attributes of a path without following a link, or undefined if it is absent. */
-  lstat(path: string, context: OperationContext): Promise<RawAttributes | undefined> {
-    return absentAsUndefined(
-      this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)),
-    );
+  async lstat(path: string, context: OperationContext): Promise<RawAttributes | undefined> {
+    if (!this.profile.showsLinks) return await this.stat(path, context);
+    try {
+      return await absentAsUndefined(
+        this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)),
+      );
+    } catch (error) {
+      if (!isUnknownRequest(error)) throw error;
+      this.profile.hideLinks();
+      return await this.stat(path, context);
+    }
   }
 
   opendir(path: string, context: OperationContext): Promise<Handle> {

@@ -5,6 +5,7 @@ import { numberOption } from "../shared/options.ts";
 import { HARD_LINK } from "./changes.ts";
 import { RemoteChecksums } from "./checksum.ts";
 import type { SftpClient } from "./client.ts";
+import { FAILURE, isUnknownRequest, statusOf } from "./errors.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { ServerProfile } from "./profile.ts";
 import { DirectWrites } from "../shared/direct_writes.ts";
@@ -66,10 +67,22 @@ export async function openSession(
   }
 }
 
-/** Returns the server path of the login folder. */
+/** Returns the server path of the login folder; "." if the server resolves no paths. */
 async function loginFolder(client: SftpClient, call: CallOptions): Promise<string> {
   const context: OperationContext = { signal: call.signal, operation: "find the login folder", path: rootPath };
-  return requireAbsolute(await client.realpath(".", context), context);
+  return await realPath(client, ".", context) ?? ".";
+}
+
+/** Returns the real path of an existing path, or undefined if the server does not tell it. */
+async function realPath(client: SftpClient, path: string, context: OperationContext): Promise<string | undefined> {
+  try {
+    const real = await client.realpath(path, context);
+    if (real !== "") return requireAbsolute(real, context);
+  } catch (error) {
+    if (!isUnknownRequest(error) && statusOf(error) !== FAILURE) throw error;
+  }
+  client.profile.warnOnce("The server does not resolve paths (REALPATH): the folder is used as it is written.");
+  return undefined;
 }
 
 /**
@@ -89,30 +102,34 @@ export async function resolveRoot(
   };
   const needsHome = !folder.startsWith("/") || folder.startsWith("/~");
   const start = needsHome ? await options.home : "/";
-  const [path, home] = await Promise.all([
+  const [existing, home] = await Promise.all([
     resolveExisting(client, toAbsolute(folder, { from: from ?? start, home: start }), context),
     options.home,
   ]);
+  // A path without any slash would have no parent.
+  const path = /^(?:\/|\.\.?(?:\/|$))/.test(existing) ? existing : `./${existing}`;
   if (path === home && home !== "/") return { path, risk: "the login folder" };
   if (path === "/" && home !== "/") return { path, risk: "the server's root folder" };
-  return { path, isOrdinary: true };
+  return home === "." ? { path } : { path, isOrdinary: true };
 }
 
 function toAbsolute(folder: string, { from, home }: { readonly from: string; readonly home: string }): string {
   const [, , below] = /^(\/?~(?:\/|$))(.*)$/s.exec(folder) ?? [];
-  const path = below === undefined ? posix.resolve(from, folder) : posix.join(home, below);
+  const path = below === undefined
+    ? (folder.startsWith("/") ? posix.resolve(folder) : posix.join(from, folder))
+    : posix.join(home, below);
   return path.replace(/^\/+/, "/").replace(/(?<=.)\/+$/, "");
 }
 
 /** Returns the real path of the nearest existing folder, followed by the rest unchanged. */
 async function resolveExisting(client: SftpClient, path: string, context: OperationContext): Promise<string> {
-  if (path === "/") return path;
+  if (path === "/" || path === ".") return path;
   // Requested together; the result of realpath for an absent path differs from server to server.
-  const [found, real] = await Promise.allSettled([client.stat(path, context), client.realpath(path, context)]);
+  const [found, real] = await Promise.allSettled([client.stat(path, context), realPath(client, path, context)]);
   if (found.status === "rejected") throw found.reason;
   if (found.value !== undefined) {
     if (real.status === "rejected") throw real.reason;
-    return requireAbsolute(real.value, context);
+    return real.value ?? path;
   }
   const parent = await resolveExisting(client, posix.dirname(path), context);
   return posix.join(parent, posix.basename(path));

@@ -40,6 +40,13 @@ export function isOrderError(error: unknown): boolean {
   return refusedRequest(error) === "WRITE" && cause instanceof Error && ORDER_WORDS.test(cause.message);
 }
 
+/** Whether a FAILURE says nothing about its reason. */
+export function isMereFailure(error: unknown): boolean {
+  const cause = error instanceof SyncError ? error.facts.cause : undefined;
+  return cause instanceof Error &&
+    /^(?:(?:general |generic )?failure|error|unknown error)?[.!]?$/i.test(cause.message.trim());
+}
+
 /** Whether the server does not know a request, although it may have announced it. */
 export function isUnknownRequest(error: unknown): boolean {
   const status = statusOf(error);

@@ -4,6 +4,7 @@ import type { Entry } from "../../core/entry.ts";
 import { childOf, parseStat, type StatEntry, withLinkTarget } from "./stat.ts";
 import type { Handle } from "./open_handles.ts";
 import { markHandled } from "./requests.ts";
+import { FAILURE, isMereFailure, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { SftpClient } from "./client.ts";
 import type { RawAttributes, RawName } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
@@ -21,6 +22,7 @@ export interface ListOptions extends OperationContext {
 export async function list(client: SftpClient, options: ListOptions): Promise<readonly Entry[]> {
   const found: Entry[] = [];
   const handle = await openFolder(client, options);
+  if (handle === undefined) return found;
   const names = new Set<string>();
   const limit = new ListingLimit(client, options);
   const requested: Promise<readonly RawName[] | undefined>[] = [];
@@ -31,7 +33,10 @@ export async function list(client: SftpClient, options: ListOptions): Promise<re
   try {
     while (!ended || requested.length > 0) {
       while (!ended && requested.length < wantedRequests) requested.push(markHandled(client.readdir(handle, options)));
-      const answer = await requested.shift();
+      const answer = await requested.shift()?.catch(async (error) => {
+        if (names.size > 0 || !(await isEmptyFolder(client, error, options))) throw error;
+        return undefined;
+      });
       if (answer === undefined) {
         ended = true;
         continue;
@@ -104,14 +109,29 @@ class ListingLimit {
   }
 }
 
-async function openFolder(client: SftpClient, options: ListOptions): Promise<Handle> {
+/** Opens a folder. Returns undefined if the server cannot open it because it is empty. */
+async function openFolder(client: SftpClient, options: ListOptions): Promise<Handle | undefined> {
   const [opened, checked] = await Promise.allSettled([
     client.opendir(options.serverPath, options),
     options.folderCheck,
   ]);
   if (opened.status === "fulfilled" && checked.status === "fulfilled") return opened.value;
   if (opened.status === "fulfilled") client.closeInBackground(opened.value);
-  throw checked.status === "rejected" ? checked.reason : opened.status === "rejected" && opened.reason;
+  if (checked.status === "rejected") throw checked.reason;
+  const error: unknown = opened.status === "rejected" && opened.reason;
+  if (await isEmptyFolder(client, error, options)) return undefined;
+  throw error;
+}
+
+/**
+ * Whether a refused listing means an empty folder: gateways to object stores say that there is no such file, or just
+ * FAILURE. It counts only if a stat shows the folder, and nothing is removed for it before each name was asked for.
+ */
+async function isEmptyFolder(client: SftpClient, error: unknown, options: ListOptions): Promise<boolean> {
+  const status = statusOf(error);
+  if (status !== NO_SUCH_FILE && !(status === FAILURE && isMereFailure(error))) return false;
+  const attributes = await client.lstat(options.serverPath, options);
+  return attributes !== undefined && parseStat(options.path, attributes).kind === "dir";
 }
 
 /** Whether the name is new. Some servers list a name twice when the folder changes meanwhile. */
@@ -135,7 +155,7 @@ async function toEntries(
       continue;
     }
     const seen = parseStat(gated.path, name.attrs);
-    if (seen.kind === "link" || name.attrs.mode === undefined) open.push({ at: all.length, name, seen });
+    if (seen.kind === "link" || isIncomplete(name.attrs, seen)) open.push({ at: all.length, name, seen });
     all.push(seen.kind === "link" ? { kind: "opaque", path: seen.path, cause: "link", why: "a link" } : seen);
   }
   for (let i = 0; i < open.length; i += LINKS_AT_ONCE) {
@@ -145,6 +165,7 @@ async function toEntries(
           ...options,
           serverPath: childOf(options.serverPath, name.filename),
           attributes: name.attrs,
+          longname: name.longname,
         });
       }),
     );
@@ -173,9 +194,25 @@ function checkListedName(
 async function completeEntry(
   client: SftpClient,
   entry: StatEntry,
-  options: ListOptions & { readonly attributes: RawAttributes },
+  options: ListOptions & { readonly attributes: RawAttributes; readonly longname: string },
 ): Promise<Entry> {
-  if (options.attributes.mode !== undefined) return await withLinkTarget(client, entry, options);
-  const attributes = await client.lstat(options.serverPath, options);
-  return await withLinkTarget(client, attributes === undefined ? entry : parseStat(entry.path, attributes), options);
+  if (!isIncomplete(options.attributes, entry)) return await withLinkTarget(client, entry, options);
+  const attributes = { ...options.attributes, ...await client.lstat(options.serverPath, options) };
+  const mode = attributes.mode ?? modeOf(options.longname);
+  const seen = parseStat(entry.path, mode === undefined ? attributes : { ...attributes, mode });
+  return await withLinkTarget(client, seen, options);
+}
+
+/** Whether a listing lacks what a comparison needs. */
+function isIncomplete({ mode, size, mtime }: RawAttributes, seen: StatEntry): boolean {
+  return mode === undefined ||
+    (seen.kind === "file" || seen.kind === "opaque") && (size === undefined || mtime === undefined);
+}
+
+/** Returns the mode that a line of `ls -l` shows, for servers that send no permissions. */
+function modeOf(longname: string): number | undefined {
+  const [, type = "", bits] = /^([-dl])([-rwxsStT]{9})[+.@]?\s/.exec(longname) ?? [];
+  if (bits === undefined) return undefined;
+  const rwx = [...bits].reduce((mode, bit) => mode * 2 + (/[-ST]/.test(bit) ? 0 : 1), 0);
+  return rwx | (type === "d" ? 0o040000 : type === "l" ? 0o120000 : 0o100000);
 }

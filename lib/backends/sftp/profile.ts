@@ -15,6 +15,8 @@ export type WriteOrder = "any" | "ascending" | "one by one";
 export class ServerProfile {
   /** Whether its listings leave out no name that begins with a dot. */
   showsDots: boolean | undefined;
+  /** Whether LSTAT works, which shows a link as such. */
+  showsLinks = true;
   /** Whether modes and times are set by the handle of an open file; otherwise by its path. */
   setsByHandle = true;
   #writeOrder: WriteOrder = "any";
@@ -52,6 +54,12 @@ export class ServerProfile {
   refuseDots(): void {
     this.#isUndotted = true;
     this.#context.serverMemory?.remember(NAME_FACT, "true");
+  }
+
+  /** Records that the server does not know LSTAT. */
+  hideLinks(): void {
+    this.showsLinks = false;
+    this.warnOnce("The server does not know LSTAT, so that a link may look like what it points to.");
   }
 
   /** Says once that something works in a lesser way. */

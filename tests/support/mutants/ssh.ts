@@ -2,6 +2,7 @@ import type { Mutant } from "./list.ts";
 
 const messages = "tests/unit/ssh/messages_test.ts";
 const odd = "tests/unit/backends/sftp/odd_servers_test.ts";
+const missing = "tests/unit/backends/sftp/missing_requests_test.ts";
 const gateways = "tests/unit/backends/sftp/gateways_test.ts";
 const filter = "lib/ssh/messages.ts";
 const system = "tests/e2e/sftp/system_client_test.ts";
@@ -188,6 +189,34 @@ export const mutantsOfSsh: readonly Mutant[] = [
     file: "lib/backends/sftp/open_handles.ts",
     old: "if (isFinal || !(isCertain || await mayBeLimit(error, request))) {",
     new: "if (isFinal || !isCertain) {",
+    tests: [gateways],
+  },
+  {
+    name: "sftp: a refused listing is an empty folder, whatever a stat shows",
+    file: "lib/backends/sftp/list.ts",
+    old: 'return attributes !== undefined && parseStat(options.path, attributes).kind === "dir";',
+    new: "return true;",
+    tests: [missing],
+  },
+  {
+    name: "sftp: a refused listing is an empty folder, whatever the server says about it",
+    file: "lib/backends/sftp/list.ts",
+    old: "!(status === FAILURE && isMereFailure(error))",
+    new: "status !== FAILURE",
+    tests: [missing],
+  },
+  {
+    name: "sftp: a listing that breaks off after its first names is whole",
+    file: "lib/backends/sftp/list.ts",
+    old: "if (names.size > 0 || !(await isEmptyFolder",
+    new: "if (!(await isEmptyFolder",
+    tests: [missing],
+  },
+  {
+    name: "sftp: a direct write replaces a file that appeared meanwhile",
+    file: "lib/backends/sftp/temp_file.ts",
+    old: "  if (pending.isDirect === true) {\n    throw operationError",
+    new: "  if (pending.temp === '') {\n    throw operationError",
     tests: [gateways],
   },
   {
