@@ -1,6 +1,9 @@
+import { Buffer } from "node:buffer";
 import { SyncError } from "../core/errors.ts";
+import { kindOfKey } from "./agent.ts";
 import { type KeyFile, type KeyFiles, unlock } from "./key_files.ts";
 import { type GivenAnswers, keyboardInteractive } from "./keyboard_interactive.ts";
+import { fingerprint } from "./known_hosts.ts";
 import type { AuthMethod } from "./types.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
@@ -15,6 +18,8 @@ export interface AuthOptions {
   /** The agent's socket, and the only public keys that it may offer. */
   readonly agent: string | undefined;
   readonly agentKeys: readonly Uint8Array[] | undefined;
+  /** The keys that the agent holds; undefined if they cannot be listed: then it offers all of them itself. */
+  readonly heldKeys?: readonly Uint8Array[] | undefined;
   /** Methods that the configuration disables. */
   readonly disabledMethods: readonly string[];
   readonly context: Pick<ConnectContext, "secret" | "prompt" | "keepSecret">;
@@ -30,8 +35,8 @@ interface AuthAttempt {
 
 /**
  * The authentication attempts for one server, in this order: the key that the user named, the password that the user
- * gave, the agent, the other keys, then the user's answers to prompts. A given password is sent once. Successful
- * attempts are stored for further connections.
+ * gave, the agent's keys (those first that the configuration names), the other keys, then the user's answers to prompts.
+ * A given password is sent once. Successful attempts are stored for further connections.
  */
 export class AuthSequence {
   readonly #options: AuthOptions;
@@ -45,7 +50,7 @@ export class AuthSequence {
 
   constructor(options: AuthOptions) {
     this.#options = options;
-    this.#skipped = [...options.files.skipped];
+    this.#skipped = [...options.files.skipped, ...explainUnusableKeys(options)];
     this.#attempts = this.#attemptsInOrder();
   }
 
@@ -108,9 +113,11 @@ export class AuthSequence {
   async *#attemptsInOrder(): AsyncGenerator<AuthAttempt & { readonly login: AuthMethod }> {
     const { keys } = this.#options.files;
     const others = keys.filter((key) => !key.isExplicit);
+    const { explicitPublicKey } = this.#options.files;
     for (const key of keys.filter((one) => one.isExplicit)) yield* this.#key(key);
+    if (explicitPublicKey !== undefined) yield* this.#agent([explicitPublicKey]);
     yield* this.#password();
-    yield* this.#agent();
+    yield* this.#agent(this.#agentKeys());
     for (const key of others.filter((one) => !one.isEncrypted)) yield* this.#key(key);
     for (const key of others.filter((one) => one.isEncrypted)) yield* this.#key(key);
     yield* this.#prompts();
@@ -177,10 +184,28 @@ export class AuthSequence {
     }
   }
 
-  *#agent(): Generator<AuthAttempt & { readonly login: AuthMethod }> {
-    const { agent: socket, agentKeys: keys } = this.#options;
-    if (socket === undefined || !this.#isAllowed("publickey") || !this.#markAttempted(AGENT)) return;
-    yield toAttempt(AGENT, { method: "agent", socket, ...(keys === undefined ? {} : { keys }) });
+  /**
+   * Returns the agent's keys in the order to offer them; undefined if it offers them itself. Each is an attempt of its
+   * own, so that a server that counts attempts sees the named one first, and a second factor may follow any of them.
+   */
+  #agentKeys(): readonly Uint8Array[] | undefined {
+    const { heldKeys, agentKeys, files } = this.#options;
+    if (heldKeys === undefined) return undefined;
+    const isHeld = (key: Uint8Array) => heldKeys.some((held) => Buffer.compare(held, key) === 0);
+    const named = (agentKeys ?? files.publicKeys).filter(isHeld);
+    return agentKeys === undefined ? [...named, ...heldKeys] : named;
+  }
+
+  *#agent(keys: readonly Uint8Array[] | undefined): Generator<AuthAttempt & { readonly login: AuthMethod }> {
+    const { agent: socket, agentKeys: allowed } = this.#options;
+    if (socket === undefined) return;
+    const attempts = keys === undefined
+      ? [{ name: AGENT, only: allowed }]
+      : keys.filter((key) => kindOfKey(key) === "plain").map((key) => ({ name: fingerprint(key), only: [key] }));
+    for (const { name, only } of attempts) {
+      if (!this.#isAllowed("publickey") || !this.#markAttempted(name)) continue;
+      yield toAttempt(AGENT, { method: "agent", socket, ...(only === undefined ? {} : { keys: only }) });
+    }
   }
 
   async *#prompts(): AsyncGenerator<AuthAttempt & { readonly login: AuthMethod }> {
@@ -247,6 +272,15 @@ const MAX_PROMPTS = 3;
 const GIVEN = "the given password";
 const TYPED = "the typed password";
 const AGENT = "the agent's keys";
+
+/** Returns the agent's keys that the built-in client cannot sign with, as clauses. */
+function explainUnusableKeys({ heldKeys = [] }: AuthOptions): readonly string[] {
+  const kinds = new Set(heldKeys.map(kindOfKey));
+  return [
+    ...(kinds.has("certificate") ? ["the agent's certificate: -SshClient System uses it"] : []),
+    ...(kinds.has("securityKey") ? ["the agent's security key: -SshClient System uses it"] : []),
+  ];
+}
 
 function toAttempt(name: string | undefined, login: AuthMethod): AuthAttempt & { readonly login: AuthMethod } {
   return { name, login, repeat: () => login };

@@ -11,11 +11,12 @@ import {
   type SystemClientOptions,
 } from "./client_choice.ts";
 import { fingerprint } from "./known_hosts.ts";
+import { kindOfKey, listAgentKeys } from "./agent.ts";
 import { type JumpHost, resolveSshConfig, type SshSettings } from "./config.ts";
 import { type ConfigLine, loadSshConfig } from "./config_parser.ts";
 import { configFiles, homeOf, systemSshDir } from "./config_files.ts";
 import { Hop, type HopOptions, Route } from "./jump_hosts.ts";
-import { type KeyFiles, loadKeyFiles } from "./key_files.ts";
+import { loadKeyFiles } from "./key_files.ts";
 import { type AuthOptions, AuthSequence } from "./auth_methods.ts";
 import { createVerifier, type HostKeyVerifier, readTrustRule, type TrustRule } from "./host_key_policy.ts";
 import type { SshConnection, SshConnector } from "./types.ts";
@@ -62,8 +63,8 @@ async function openRoute(context: LoginContext, call: CallOptions, load: LoadSys
     const opened = await openByReason(reason);
     if (opened !== undefined) return opened;
     if (proxyCommand !== undefined) throw name === "Auto" ? noSshError(reason ?? "") : proxyCommandError(hop.host);
-    const { files, ...hopOptions } = await prepareHop(context, hop, hop === destination);
-    const openedByKey = await openByReason(files.sshOnly);
+    const { sshOnly, ...hopOptions } = await prepareHop(context, hop, hop === destination);
+    const openedByKey = await openByReason(sshOnly);
     if (openedByKey !== undefined) return openedByKey;
     prepared.push(new Hop(hopOptions));
   }
@@ -206,7 +207,7 @@ async function prepareHop(
   context: LoginContext,
   hop: JumpHost,
   isDestination: boolean,
-): Promise<HopOptions & { readonly files: KeyFiles }> {
+): Promise<HopOptions & { readonly sshOnly: string | undefined }> {
   const { target } = context;
   const { settings, shown } = settingsOf(context, hop);
   const timeout = Number(target.options["Timeout"] ?? NaN);
@@ -220,7 +221,7 @@ async function prepareHop(
     legacy: target.options["AllowLegacyAlgorithms"] === "true",
     verifier: await verifierOf(context, settings, { hop, isDestination }),
     auth: new AuthSequence(auth),
-    files: auth.files,
+    sshOnly: auth.files.sshOnly ?? explainAgentKeys(auth),
   };
 }
 
@@ -258,18 +259,30 @@ async function authOptions(
   const keyPath = isDestination ? target.options["SshPrivateKeyPath"] : undefined;
   const explicit = keyPath === undefined ? undefined : expandHome(keyPath, home);
   const configured = settings.identityFiles;
-  const files = await loadKeyFiles({ explicit, configured, home }, (message) => target.warn(message));
   const agent = target.options["SshAgent"] ?? settings.identityAgent ?? "SSH_AUTH_SOCK";
-  const socket = agent === "SSH_AUTH_SOCK" ? target.env(agent) : expandHome(agent, home);
+  const named = agent === "SSH_AUTH_SOCK" ? target.env(agent) : expandHome(agent, home);
+  const socket = named === undefined || named === "" || named.toLowerCase() === "none" ? undefined : named;
+  const heldKeys = socket === undefined ? undefined : await listAgentKeys(socket);
+  const sources = { explicit, configured, home, agentKeys: heldKeys ?? [] };
+  const files = await loadKeyFiles(sources, (message) => target.warn(message));
   return {
     account,
     isDestination,
     files,
-    agent: socket === undefined || socket === "" || socket.toLowerCase() === "none" ? undefined : socket,
+    agent: socket,
+    heldKeys,
     agentKeys: settings.identitiesOnly ? files.publicKeys : undefined,
     disabledMethods: settings.disabledMethods,
     context: target,
   };
+}
+
+/** Returns why only the system's ssh can use the agent, as a clause: there is nothing else to log in with. */
+function explainAgentKeys({ files, heldKeys = [] }: AuthOptions): string | undefined {
+  if (files.keys.length > 0) return undefined;
+  const kinds = new Set(heldKeys.map(kindOfKey));
+  if (kinds.has("certificate")) return "The agent holds a certificate";
+  return kinds.has("securityKey") && !kinds.has("plain") ? "The agent holds nothing but security keys" : undefined;
 }
 
 function defaultKnownHosts(home: string | undefined): readonly string[] {

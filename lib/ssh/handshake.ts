@@ -28,17 +28,20 @@ export async function performHandshake(handshake: HandshakeOptions): Promise<Uin
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
   const deadline = new PausableDeadline(options.timeout, () => reject(loginTimeoutError(options)));
   const onAbort = () => reject(cancelled(signal, OPERATION));
+  let confirmMs = AGENT_CONFIRM_MS;
   const nextMethod = async (
     methods: readonly string[] | null,
     partial: boolean | null,
     next: (auth: unknown) => void,
   ) => {
     deadline.pause();
-    const method = await options.authenticate(methods ?? undefined, partial ?? false);
+    const failure = messageFilter.takeFailure() ?? { methods: methods ?? undefined, isPartial: partial ?? false };
+    const method = await options.authenticate(failure.methods, failure.isPartial);
     if (method === undefined) {
-      throw authError(options, `it accepts ${methods?.join(", ") ?? "nothing that is left to try"}`);
+      throw authError(options, `it accepts ${failure.methods?.join(", ") ?? "nothing that is left to try"}`);
     }
-    deadline.resume(method.method === "agent" ? AGENT_CONFIRM_MS : 0);
+    deadline.resume(method.method === "agent" ? confirmMs : 0);
+    if (method.method === "agent") confirmMs = 0;
     next(toLibraryAuth(method, { user, deadline, reject, createAgent: handshake.createAgent }));
   };
   client.on("close", () => reject(connectionError(options, "the server closed the connection")));

@@ -1,6 +1,7 @@
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
-import { readFileIfPresent, readSshFile } from "./config_files.ts";
+import { readSshFile } from "./config_files.ts";
 import { keyType } from "./known_hosts.ts";
 import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
 import type { ConnectContext } from "../core/protocol.ts";
@@ -22,6 +23,8 @@ export interface KeySources {
   readonly explicit: string | undefined;
   readonly configured: readonly string[] | undefined;
   readonly home: string | undefined;
+  /** The keys of the agent: a file may hold the public key of one. */
+  readonly agentKeys?: readonly Uint8Array[];
 }
 
 /** The existing key files, the one that the user named first, and why others cannot be used. */
@@ -30,6 +33,8 @@ export interface KeyFiles {
   readonly skipped: readonly string[];
   /** Public keys of the configured files, read from the .pub file if the private one is absent. */
   readonly publicKeys: readonly Uint8Array[];
+  /** The public key that the user named in the command: the agent's key of that name is to log in. */
+  readonly explicitPublicKey?: Uint8Array | undefined;
   /** Why only the system's ssh can log in with one of them, as a clause: it has a certificate. */
   readonly sshOnly: string | undefined;
 }
@@ -39,10 +44,11 @@ export interface KeyFiles {
  * one is skipped with a reason, an absent default one silently. Warns of a key that others can read.
  */
 export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["warn"]): Promise<KeyFiles> {
-  const { explicit, configured, home } = sources;
+  const { explicit, configured, home, agentKeys = [] } = sources;
   const keys: KeyFile[] = [];
   const skipped: string[] = [];
   const publicKeys: Uint8Array[] = [];
+  let explicitPublicKey: Uint8Array | undefined;
   let sshOnly: string | undefined;
   const defaults = home === undefined ? [] : DEFAULT_KEYS.map((name) => join(home, ".ssh", name));
   const paths = explicit === undefined ? [] : [explicit];
@@ -52,6 +58,9 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
     publicKeys.push(...found);
     sshOnly ??= await explainSshOnly(path, { isPresent: file !== ABSENT, publicKeys: found });
     if (typeof file === "string") {
+      const held = found.find((key) => agentKeys.some((one) => Buffer.compare(one, key) === 0));
+      if (path === explicit && held !== undefined) explicitPublicKey = held;
+      if (held !== undefined) continue;
       if (path === explicit && sshOnly !== undefined) {
         skipped.push(`key "${path}": ${file}`);
         continue;
@@ -66,7 +75,7 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
     }
     keys.push(file);
   }
-  return { keys, skipped, publicKeys, sshOnly };
+  return { keys, skipped, publicKeys, explicitPublicKey, sshOnly };
 }
 
 /** Decrypts a key with each of the `passphrases` until one is correct; returns a reason if none is. */
@@ -115,6 +124,12 @@ async function explainSshOnly(
 async function publicKeysOf(path: string, file: KeyFile | string): Promise<readonly Uint8Array[]> {
   const embedded = typeof file === "string" ? undefined : publicKeyOf(file.text);
   if (embedded !== undefined) return [embedded];
-  const pubFile = /^\S+ ([A-Za-z0-9+/=]+)/.exec(await readFileIfPresent(`${path}.pub`) ?? "")?.[1];
-  return pubFile === undefined ? [] : [Uint8Array.from(atob(pubFile), (char) => char.charCodeAt(0))];
+  // A file may hold the public key itself, whose private one is in the agent.
+  for (const name of [path, `${path}.pub`]) {
+    const text = await readSshFile(name);
+    const key = typeof text === "object" ? /^\S+ ([A-Za-z0-9+/=]+)/.exec(text.text)?.[1] : undefined;
+    const bytes = Buffer.from(key ?? "", "base64");
+    if (keyType(bytes) !== "") return [new Uint8Array(bytes)];
+  }
+  return [];
 }

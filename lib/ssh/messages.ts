@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { SyncError } from "../core/errors.ts";
 import { permanentConnectionError } from "./errors.ts";
-import { describeKey, fingerprint } from "./known_hosts.ts";
+import { describeKey, fieldsOf, fingerprint } from "./known_hosts.ts";
 import type { DialOptions } from "./types.ts";
 
 /** Private parts of the client library's protocol object; the library's version is pinned because of them. */
@@ -37,6 +37,12 @@ export interface RawProtocol {
  */
 type State = "exchange" | "verify" | "service" | "login" | "open" | "ended";
 
+/** The answers of a server to login attempts that did not suffice. `isPartial`: one succeeded, another factor is due. */
+export interface AuthFailure {
+  readonly methods: readonly string[];
+  readonly isPartial: boolean;
+}
+
 export class MessageFilter {
   readonly #protocol: RawProtocol;
   readonly #options: Pick<DialOptions, "host" | "port">;
@@ -46,6 +52,7 @@ export class MessageFilter {
   #verifiedKey: Uint8Array | undefined;
   #requestService: (() => void) | undefined;
   #hasOpenQuestion = false;
+  #failure: AuthFailure | undefined;
   #uselessBytes = 0;
   #countedAt = performance.now();
 
@@ -73,6 +80,16 @@ export class MessageFilter {
   get hostKey(): Uint8Array {
     if (this.#verifiedKey === undefined) throw this.#untrusted("was used before its host key was verified");
     return this.#verifiedKey;
+  }
+
+  /**
+   * Returns the server's answers to the attempts since the last call. The library forgets those to an agent's key, and
+   * tries a key whose login succeeded in part once more with another algorithm.
+   */
+  takeFailure(): AuthFailure | undefined {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure;
   }
 
   /** Whether a key exchange may go on with this host key: any in the first exchange, the same in later ones. */
@@ -107,13 +124,15 @@ export class MessageFilter {
     else this.#uselessBytes = Math.max(0, this.#uselessBytes - CREDIT_BYTES);
     if (this.#isIn("ended")) return false;
     const isAlways = (type >= DISCONNECT && type <= DEBUG) || type === EXT_INFO;
-    if (isAlways || this.#isExpected(type)) return type !== BANNER || this.#isIn("service") || this.#isIn("login");
+    if (isAlways || this.#isExpected(type, payload)) {
+      return type !== BANNER || this.#isIn("service") || this.#isIn("login");
+    }
     this.#refuse(this.#unexpected(type));
     return false;
   }
 
   /** Whether the message belongs to the state. Moves to the next state with it. */
-  #isExpected(type: number): boolean {
+  #isExpected(type: number, payload: Uint8Array): boolean {
     const isLogin = this.#state === "login" && this.#protocol._authsQueue.length > 0;
     switch (type) {
       case BANNER:
@@ -126,6 +145,7 @@ export class MessageFilter {
         return true;
       case USERAUTH_FAILURE:
         this.#hasOpenQuestion = false;
+        if (isLogin) this.#recordFailure(payload);
         return isLogin;
       case USERAUTH_SUCCESS:
         if (!isLogin || this.#hasOpenQuestion) return false;
@@ -140,6 +160,14 @@ export class MessageFilter {
       default:
         return this.#state === "open" && (type >= GLOBAL_REQUEST && type <= CHANNEL_FAILURE || type >= PRIVATE);
     }
+  }
+
+  /** Records the methods that can continue and whether the attempt succeeded in part (RFC 4252, section 5.1). */
+  #recordFailure(payload: Uint8Array): void {
+    const [names = new Uint8Array()] = fieldsOf(payload.subarray(1), 1);
+    const methods = new TextDecoder().decode(names).split(",").filter((name) => name !== "");
+    const isPartial = payload[1 + 4 + names.length] === 1;
+    this.#failure = { methods, isPartial: isPartial || this.#failure?.isPartial === true };
   }
 
   /** Counts messages without use for the client: a server that sends only those would keep a run busy for ever. */

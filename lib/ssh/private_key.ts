@@ -82,7 +82,7 @@ function explainUnusable(text: string, header: Header | undefined): string | und
     return "it is a certificate, which is not supported; name the private key, and let the server know its public key";
   }
   if (/^(ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA/.test(text) || /^-----BEGIN (SSH2 |RSA )?PUBLIC KEY-----/.test(text)) {
-    return "it is a public key; name the file that holds the private one";
+    return "it is a public key, and the agent does not hold the private one; name the file that does";
   }
   const type = header === undefined ? "" : keyType(header.publicKey);
   if (type.startsWith("sk-")) return `a security key holds it (${type}), which is not supported; use a key file`;

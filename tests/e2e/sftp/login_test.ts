@@ -154,6 +154,70 @@ serverTest(
   },
 );
 
+serverTest(
+  "connectSftp() offers the agent's key first that an IdentityFile of a public key names",
+  { server },
+  async (t) => {
+    await using sshd = await startSshd({ config: ["MaxAuthTries 6"] });
+    const others: string[] = [];
+    for (let n = 0; n < 8; n++) {
+      others.push(join(sshd.dir, `other${n}`));
+      await makeKey(others[n] ?? "", "ed25519");
+    }
+    const pub = join(sshd.dir, "named.pub");
+    await Deno.copyFile(`${sshd.privateKeyPath}.pub`, pub);
+    await using agent = await startAgent(sshd.dir, [...others, sshd.privateKeyPath]);
+    const env = { SSH_AUTH_SOCK: agent.socket };
+    const known_hosts = await Deno.readTextFile(sshd.knownHosts);
+    const failed = async () =>
+      (await sshd.log()).match(/Failed publickey|maximum authentication attempts/g)?.length ?? 0;
+    await t.step("in ssh_config", async () => {
+      await using nobody = await makeHome({ known_hosts, config: `Host *\n IdentityFile ${pub}\n` });
+      await login(client({ ...sshd, ...nobody }, { env }));
+      assert.equal(await failed(), 0);
+    });
+    await t.step("in the command", async () => {
+      await using nobody = await makeHome({ known_hosts });
+      await login(client({ ...sshd, ...nobody }, { env, options: { SshPrivateKeyPath: pub } }));
+      assert.equal(await failed(), 0);
+    });
+    await t.step("nowhere: on further connections", async () => {
+      await using nobody = await makeHome({ known_hosts });
+      await login(client({ ...sshd, ...nobody }, { env }));
+    });
+    await t.step("one that the agent does not hold", async () => {
+      await using nobody = await makeHome({ known_hosts });
+      await makeKey(join(sshd.dir, "absent"), "ed25519");
+      const options = { SshPrivateKeyPath: join(sshd.dir, "absent.pub") };
+      const error = await loginFails(client({ ...sshd, ...nobody }, { env, options }), "badInput");
+      assert.match(error.message, /it is a public key.*the agent does not hold/);
+    });
+  },
+);
+
+serverTest(
+  "connectSftp() goes on with a second factor after a key of the agent",
+  { server, ignore: Deno.uid() !== 0 },
+  async (t) => {
+    for (const type of ["ed25519", "rsa"]) {
+      await t.step(type, async () => {
+        const config = ["AuthenticationMethods publickey,password"];
+        await using sshd = await startSshd({ password: "second", config });
+        const other = join(sshd.dir, "other");
+        await makeKey(other, "ed25519");
+        const right = await authorize(sshd, "right", [type]);
+        await using agent = await startAgent(sshd.dir, [other, right]);
+        await using nobody = await makeHome({ known_hosts: await Deno.readTextFile(sshd.knownHosts) });
+        const env = { SSH_AUTH_SOCK: agent.socket };
+        const ann = client({ ...sshd, ...nobody }, { env, secrets: { password: "second" } });
+        await login(ann, 3);
+        assert.deepEqual(ann.questions, []);
+        await loginFails(client({ ...sshd, ...nobody }, { env }), "auth");
+      });
+    }
+  },
+);
+
 serverTest("connectSftp() goes on when the agent is dead", { server }, async () => {
   await using sshd = await startSshd();
   await login(client(sshd, { env: { SSH_AUTH_SOCK: join(sshd.dir, "no.sock") } }));
