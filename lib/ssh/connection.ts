@@ -13,7 +13,7 @@ import {
   type RemoteCommand,
   type SftpChannel,
 } from "./channels.ts";
-import { connectionError } from "./errors.ts";
+import { connectionError, explainFirstBytes } from "./errors.ts";
 import { performHandshake } from "./handshake.ts";
 import { batchWrites, openSocket } from "./write_batching.ts";
 import type { DialOptions, ParsedKey, SshConnection } from "./types.ts";
@@ -147,8 +147,13 @@ class Ssh2Connection implements SshConnection {
     return openForward(this.#channels, { host, port, signal: call.signal, closed: this.closed });
   }
 
-  sftp(call: CallOptions): Promise<SftpChannel> {
-    return openSftpChannel(this.#channels, { signal: call.signal, closed: this.closed });
+  async sftp(call: CallOptions): Promise<SftpChannel> {
+    using first = watchFirstBytes(this.#client as unknown as RawClient);
+    try {
+      return await openSftpChannel(this.#channels, { signal: call.signal, closed: this.closed });
+    } catch (error) {
+      throw explainFirstBytes(first.bytes, true) ?? error;
+    }
   }
 
   abort(why: SyncError): void {
@@ -174,3 +179,32 @@ class Ssh2Connection implements SshConnection {
     return this.#client as unknown as ChannelClient;
   }
 }
+
+/** Private parts of the client library: its channels, and the handler of their data. */
+interface RawClient {
+  readonly _chanMgr: { get(id: number): { readonly _version?: number } | undefined };
+  readonly _protocol: { readonly _handlers: { CHANNEL_DATA(protocol: unknown, id: number, data: Uint8Array): void } };
+}
+
+/** Keeps the first bytes that arrive on an SFTP channel before it is open: the library reports none of them. */
+function watchFirstBytes(client: RawClient): Disposable & { readonly bytes: Uint8Array } {
+  const { _handlers: handlers } = client._protocol;
+  const { CHANNEL_DATA: original } = handlers;
+  let bytes = Buffer.alloc(0);
+  const watch: typeof original = (protocol, id, data) => {
+    const isOpening = client._chanMgr.get(id)?._version === -1;
+    if (isOpening && bytes.length < MAX_FIRST_BYTES) bytes = Buffer.concat([bytes, data.subarray(0, MAX_FIRST_BYTES)]);
+    original(protocol, id, data);
+  };
+  handlers.CHANNEL_DATA = watch;
+  return {
+    get bytes() {
+      return bytes;
+    },
+    [Symbol.dispose]() {
+      if (handlers.CHANNEL_DATA === watch) handlers.CHANNEL_DATA = original;
+    },
+  };
+}
+
+const MAX_FIRST_BYTES = 1024;

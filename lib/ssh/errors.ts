@@ -33,14 +33,24 @@ export function permanentConnectionError(options: Pick<DialOptions, "host" | "po
 }
 
 /**
- * Returns the error of a server whose first bytes on the SFTP channel are text: a login shell or a script prints it ahead
- * of SFTP.
+ * Returns the error of a server whose first bytes on the SFTP channel are text, which a login script prints ahead of
+ * SFTP; undefined for SFTP, and while that is not known. `isAll`: nothing more will follow.
  */
-export function textBeforeSftpError(bytes: Uint8Array): SyncError {
-  const [line = ""] = new TextDecoder().decode(bytes).split(/[\r\n]/).map((one) => one.trim()).filter((one) =>
-    one !== ""
-  );
-  const message = `The server prints text ahead of SFTP: "${escapeForDisplay(line.slice(0, 200))}"; ` +
-    "make the account's login script (~/.bashrc, ForceCommand, Subsystem) print it for interactive sessions alone.";
+export function explainFirstBytes(bytes: Uint8Array, isAll = false): SyncError | undefined {
+  const { length } = bytes;
+  if (length === 0 || (length < VERSION_HEADER && !isAll)) return undefined;
+  const packetLength = length < VERSION_HEADER ? Infinity : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  if (packetLength <= MAX_PACKET && bytes[4] === VERSION) return undefined;
+  const lines = new TextDecoder().decode(bytes).split(/[\r\n]/).map((one) => one.trim());
+  const line = escapeForDisplay((lines.find((one) => one !== "") ?? "").slice(0, MAX_TEXT));
+  const message = `The server sends text instead of SFTP: "${line}"; the account's login scripts (~/.bashrc, ` +
+    "/etc/profile, ForceCommand) must print nothing unless the session is interactive.";
   return new SyncError("connection", message, { operation: "open SFTP" });
 }
+
+/** SSH_FXP_VERSION and the header of a packet (draft-ietf-secsh-filexfer-02, section 4). */
+const VERSION = 2;
+const VERSION_HEADER = 5;
+const MAX_PACKET = 262_144;
+/** The most characters of a server's text in a message. */
+const MAX_TEXT = 200;

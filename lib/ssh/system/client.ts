@@ -144,9 +144,9 @@ class SystemClient {
   }
 
   async #login(login: Login): Promise<SshConnection> {
-    const connection = await this.#run(login, async (process) => {
+    const connection = await this.#run(login, async (process, explainEnd) => {
       const opened = new SystemConnection(process);
-      await opened.open(login.signal);
+      await opened.open(login.signal, explainEnd);
       return opened;
     });
     if (this.#hostKey !== undefined) return connection.setHostKey(this.#hostKey);
@@ -164,16 +164,22 @@ class SystemClient {
       // Not answered: ssh would go on with the login.
       await new Promise(() => {});
     };
-    const process = await this.#run({ ...login, verify }, async (started) => {
-      await verified;
+    const process = await this.#run({ ...login, verify }, async (started, explainEnd) => {
+      await Promise.race([verified, started.ended.then(() => Promise.reject(explainEnd()))]);
       return started;
     });
     process.kill();
     await process.ended;
   }
 
-  /** Starts ssh and answers its questions while `proceed` uses it. If that fails, or ssh ends, the process is ended. */
-  async #run<T>(login: Login, proceed: (process: SshProcess) => Promise<T>): Promise<T> {
+  /**
+   * Starts ssh and answers its questions while `proceed` uses it; `explainEnd` returns why ssh ended by itself. If
+   * `proceed` fails, the process is ended.
+   */
+  async #run<T>(
+    login: Login,
+    proceed: (process: SshProcess, explainEnd: () => SyncError) => Promise<T>,
+  ): Promise<T> {
     const { helper, answers, signal, args } = login;
     const { target, program } = this.#options;
     const { user, hostName: host, port } = this.settings;
@@ -199,9 +205,9 @@ class SystemClient {
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
     deadline.resume(0);
-    process.ended.then(() => fail(toLoginError(process.log, { account, host, port, facts: answers.facts })));
+    const explainEnd = () => toLoginError(process.log, { account, host, port, facts: answers.facts });
     try {
-      return await Promise.race([proceed(process), failed]);
+      return await Promise.race([proceed(process, explainEnd), failed]);
     } catch (error) {
       process.kill();
       await process.ended;

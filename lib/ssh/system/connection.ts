@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { SyncError } from "../../core/errors.ts";
 import { openSftpChannel, type RawSftp, type SftpChannel } from "../channels.ts";
 import { sftpOverPipe } from "../connection.ts";
-import { textBeforeSftpError } from "../errors.ts";
+import { explainFirstBytes } from "../errors.ts";
 import type { SshConnection } from "../types.ts";
 import { toLostError } from "./errors.ts";
 import type { SshProcess } from "./process.ts";
@@ -32,8 +32,11 @@ export class SystemConnection implements SshConnection {
     return this.#controller.signal;
   }
 
-  /** Begins SFTP: its first request is sent ahead, so that the answer shows that the login is done. */
-  async open(signal: AbortSignal): Promise<void> {
+  /**
+   * Begins SFTP: its first request is sent ahead, so that the answer shows that the login is done. Rejects with the error
+   * of `explainEnd` if the process ends before.
+   */
+  async open(signal: AbortSignal, explainEnd: () => SyncError): Promise<void> {
     const process = this.#process;
     const { promise: started, resolve, reject } = Promise.withResolvers<Buffer>();
     let first = Buffer.alloc(0);
@@ -41,15 +44,14 @@ export class SystemConnection implements SshConnection {
     process.onData((data) => {
       if (raw !== undefined) return void raw.push(data);
       first = Buffer.concat([first, data]);
-      if (first.length < VERSION_HEADER) return;
-      const isText = first.readUInt32BE(0) > MAX_PACKET || first[4] !== VERSION;
-      if (isText) reject(textBeforeSftpError(first));
-      else resolve(first);
+      const text = explainFirstBytes(first);
+      if (text !== undefined) reject(text);
+      else if (first.length >= VERSION_HEADER) resolve(first);
     });
     process.ended.then(() => {
       if (!this.closed.aborted) this.#controller.abort(toLostError(process.log));
       raw?.push(null);
-      if (first.length > 0) reject(textBeforeSftpError(first));
+      reject(explainFirstBytes(first, true) ?? explainEnd());
     });
     process.write(INIT);
     await started;
@@ -96,11 +98,9 @@ export class SystemConnection implements SshConnection {
   }
 }
 
-/** SSH_FXP_INIT of version 3, and the header of its answer (draft-ietf-secsh-filexfer-02, section 4). */
+/** SSH_FXP_INIT of version 3, and the bytes of its answer that tell it from text. */
 const INIT = new Uint8Array([0, 0, 0, 5, 1, 0, 0, 0, 3]);
-const VERSION = 2;
 const VERSION_HEADER = 5;
-const MAX_PACKET = 262_144;
 
 function notOffered(operation: string): SyncError {
   return new SyncError("unsupported", `-SshClient System does not ${operation}`, { operation });

@@ -31,7 +31,7 @@ export class SshLog {
     if (software !== undefined) this.software = software;
     const key = /^debug1: Offering public key: (.+) \S+ SHA256:\S+/.exec(line)?.[1];
     if (key !== undefined) this.#offered.push(`key "${escapeForDisplay(key)}"`);
-    if (/^debug\d: |^OpenSSH_\d|^Authenticated to /.test(line) || line.trim() === "") return;
+    if (/^debug\d: |^OpenSSH_\d|^Authenticated to |^Transferred: |^Bytes per second: |^\s*$/.test(line)) return;
     this.#lines.push(line.slice(0, MAX_LINE));
     if (this.#lines.length > MAX_LINES) this.#lines.shift();
   }
