@@ -61,7 +61,8 @@ export class ResultBuilder {
         return;
       case "done":
         this.#hasStarted = true;
-        this.#countAction(event.action);
+        // A refused time is a warning of its own.
+        if (event.isTimeUnset !== true || event.action.do !== "touch") this.#countAction(event.action);
         this.#addWarnings(event.action, event);
         return;
       case "held":

@@ -59,6 +59,7 @@ Deno.test("startResult() counts what was done", () => {
     done(removal("x")),
     done(folder),
     done(touch),
+    { type: "done", action: { ...touch, path: toRelPath("u") }, isTimeUnset: true },
     done({ do: "move", to: "remote", path: toRelPath("n"), why: "moved", source: file("o") }),
   ]);
   const { UploadCount, DownloadCount, RemovalCount, FailureCount, FoldersMade, FoldersRemoved, Restored, Bytes } =
