@@ -1,6 +1,9 @@
+import { startGcsEmulator } from "../support/servers/gcs_emulator.ts";
+import { freePort } from "../support/servers/install.ts";
+import { startNpmProgram } from "../support/servers/npm_program.ts";
 import { makeBucket } from "../support/targets/s3_target.ts";
 import { startS3 } from "../support/servers/s3.ts";
-import { type Row, works } from "./row.ts";
+import { type MatrixServer, type Row, works } from "./row.ts";
 
 export const storeRows: readonly Row[] = [
   {
@@ -12,20 +15,66 @@ export const storeRows: readonly Row[] = [
       await using stack = new AsyncDisposableStack();
       const server = stack.use(await startS3());
       const bucket = stack.use(await makeBucket(server));
+      return toStore({ ...server, bucket: bucket.name }, stack.move());
+    },
+  },
+  {
+    protocol: "S3",
+    name: "s3rver",
+    recipes: ["s3rver"],
+    expects: works,
+    async start() {
+      await using stack = new AsyncDisposableStack();
+      const disk = await Deno.makeTempDir({ prefix: "tandem-s3rver-" });
+      stack.defer(() => Deno.remove(disk, { recursive: true }));
+      const [port, bucket, key] = [freePort(), "bucket", "S3RVER"];
+      await startNpmProgram({ recipe: "s3rver", program: "s3rver.ts", words: [`${port}`, disk, bucket] }, stack);
+      return toStore({ port, bucket, accessKey: key, secretKey: key }, stack.move());
+    },
+  },
+  {
+    protocol: "GCS",
+    name: "Firebase's emulator",
+    recipes: ["gcs-emulator"],
+    expects: works,
+    async start() {
+      await using stack = new AsyncDisposableStack();
+      const server = stack.use(await startGcsEmulator());
+      const key = await Deno.makeTempFile({ prefix: "tandem-key-", suffix: ".json" });
+      stack.defer(() => Deno.remove(key));
+      await Deno.writeTextFile(key, server.keyFile());
       const life = stack.move();
       return {
         port: server.port,
-        root: `/${bucket.name}`,
+        root: "/bucket",
         disk: undefined,
-        env: {
-          AWS_ACCESS_KEY_ID: server.accessKey,
-          AWS_SECRET_ACCESS_KEY: server.secretKey,
-          AWS_REGION: "us-east-1",
-          AWS_EC2_METADATA_DISABLED: "true",
-        },
-        login: (path, port = server.port) => ({ address: `s3://127.0.0.1:${port}${path}`, params: [] }),
+        env: {},
+        login: (path, port = server.port) => ({
+          address: `gs:/${path}`,
+          params: ["-KeyFile", key, "-Endpoint", `http://127.0.0.1:${port}`],
+        }),
         [Symbol.asyncDispose]: () => life.disposeAsync(),
       };
     },
   },
 ];
+
+/** Returns a bucket of an S3 server, which the stack ends. */
+function toStore(
+  server: { readonly port: number; readonly bucket: string; readonly accessKey: string; readonly secretKey: string },
+  life: AsyncDisposableStack,
+): MatrixServer {
+  return {
+    port: server.port,
+    root: `/${server.bucket}`,
+    disk: undefined,
+    env: {
+      AWS_ACCESS_KEY_ID: server.accessKey,
+      AWS_SECRET_ACCESS_KEY: server.secretKey,
+      AWS_REGION: "us-east-1",
+      AWS_EC2_METADATA_DISABLED: "true",
+    },
+    login: (path, port = server.port) => ({ address: `s3://127.0.0.1:${port}${path}`, params: [] }),
+    [Symbol.asyncDispose]: () => life.disposeAsync(),
+  };
+}

@@ -7,9 +7,11 @@ export interface Installed {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What a server needs. `packages`: Debian's names; `probe`: why the programs at this place do not run, undefined when they do. */
+/** What a server needs. `packages`: Debian's names, or `npm`: one of npm; `probe`: why the programs at this place do not run, undefined when they do. */
 export interface Recipe {
   readonly packages: readonly string[];
+  /** "npm:name@version". */
+  readonly npm?: string;
   probe(place: Installed): string | undefined;
 }
 
@@ -70,6 +72,7 @@ const found = new Map<string, Found>();
 const noted = new Set<string>();
 
 function find(name: string, recipe: Recipe): Found {
+  if (recipe.npm !== undefined) return findNpm(recipe.npm);
   if (recipe.probe(system) === undefined) return { place: system };
   const hint = `run the tests with TANDEM_INSTALL=1, or: apt-get install ${recipe.packages.join(" ")}`;
   const cache = cacheDir();
@@ -96,6 +99,16 @@ function find(name: string, recipe: Recipe): Found {
   } catch (error) {
     return { missing: `${hint} (${error instanceof Error ? error.message : error})` };
   }
+}
+
+/** A package of npm, in Deno's cache alone: neither the lock file nor a folder of the repository knows it. */
+function findNpm(npm: string): Found {
+  const cache = (...more: readonly string[]) =>
+    attempt(() => run(Deno.execPath(), ["install", "-q", "--no-lock", ...more, "--entrypoint", npm]));
+  if (cache("--cached-only") !== undefined) return { place: system };
+  const hint = `run the tests with TANDEM_INSTALL=1, or: deno cache --no-lock ${npm}`;
+  if (Deno.env.get("CI") !== "true" && Deno.env.get("TANDEM_INSTALL") !== "1") return { missing: hint };
+  return cache() === undefined ? { missing: `${hint} (it cannot be fetched)` } : { place: system };
 }
 
 /** A folder of our own in the temporary folder: packages in it are run, so nobody else may have made it. */

@@ -41,6 +41,9 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     packages: ["python3", "inetutils-ftpd"],
     probe: probeVersion("/usr/sbin/ftpd", ["--version"], /inetutils/),
   },
+  s3rver: npmRecipe("npm:s3rver@3.7.1"),
+  // Of the emulators of a whole cloud's tools, the one of Cloud Storage alone.
+  "gcs-emulator": npmRecipe("npm:firebase-tools@15.34.2"),
   s3: { packages: ["radosgw", "ceph-mon", "ceph-osd"], probe: probeCeph },
 };
 
@@ -55,6 +58,11 @@ export function probeVersion(
     const { ran, text } = run(root === undefined ? place : { ...place, root }, program, args);
     return ran && pattern.test(text) ? undefined : firstLine(text);
   };
+}
+
+/** A server of npm's, which a program of the tests starts. */
+function npmRecipe(npm: string): Recipe {
+  return { packages: [], npm, probe: () => undefined };
 }
 
 /** Debian's Python can load a module. */
