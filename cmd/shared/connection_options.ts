@@ -73,8 +73,6 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly tlsClientCertificatePath?: string;
   /** The server's encoding of names, Utf8 by default. */
   readonly encoding?: "Utf8" | "Latin1";
-  /** Writes new files under their final names, as servers need that rename nothing; a reader may see half a file. */
-  readonly noTemp?: boolean;
   /** Speaks TLS, as davs: and https: do. */
   readonly secure?: boolean;
   /** The folder to start in when the address names none: "/remote.php/dav/files/me". */
