@@ -3,7 +3,8 @@ import { escapeForDisplay, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { readListing, readPlainListing } from "./list.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { opaqueLink } from "./listing_parser.ts";
+import { opaqueLink } from "./formats/line.ts";
+import { encodeText, mayBeUnread } from "./listing_parser.ts";
 import {
   childOf,
   type FetchedListing,
@@ -31,7 +32,7 @@ interface FolderIdentity {
 export class LinkedFolderIndex implements LinkedFolders {
   readonly #links = new Set<string>();
   readonly #identities = new Map<string, FolderIdentity>();
-  readonly #linksByFolder = new Map<string, Promise<ReadonlySet<string>>>();
+  readonly #linksByFolder = new Map<string, Promise<ListedLinks>>();
   readonly #roots = new Set<string>();
 
   /** Adds a folder that the user chose as a root. The folders above it were the user's choice too, and may be links. */
@@ -128,6 +129,11 @@ export class LinkedFolderIndex implements LinkedFolders {
   }
 }
 
+/** The links that LIST shows in a folder, also those whose lines cannot be read for certain. */
+interface ListedLinks {
+  has(serverPath: string): boolean;
+}
+
 /** The number of equal ancestors that proves a link: equal folders may be nested, but rarely so deep. */
 const MAX_REPEATS = 4;
 
@@ -139,10 +145,14 @@ async function listLinks(
   control: ControlConnection,
   session: FtpSession,
   context: PathContext,
-): Promise<ReadonlySet<string>> {
-  const entries = (await undefinedIfRefused(readPlainListing(control, session, context)))?.entries ?? [];
-  const links = entries.filter((one) => one.kind === "opaque" && one.cause === "link");
-  return new Set(links.map(({ path }) => childOf(context.serverPath, serverNameOf(path))));
+): Promise<ListedLinks> {
+  const listing = await undefinedIfRefused(readPlainListing(control, session, context));
+  const entries = listing?.entries.filter((one) => one.kind === "opaque" && one.cause === "link") ?? [];
+  const links = new Set(entries.map(({ path }) => childOf(context.serverPath, serverNameOf(path))));
+  const unreadLines = listing?.unreadLines?.filter((line) => /^[ \t]*l/.test(line)) ?? [];
+  const doubtful = { unreadableCount: unreadLines.length, unreadLines };
+  const rawName = (serverPath: string) => encodeText(serverNameOf(serverPath), session.encoding);
+  return { has: (serverPath) => links.has(serverPath) || mayBeUnread(doubtful, rawName(serverPath)) };
 }
 
 /** Returns undefined after a refusal, which proves nothing. Rejects when the connection is lost. */

@@ -5,7 +5,8 @@ import { openDataConnection } from "./data_connection.ts";
 import { download, type DownloadOptions } from "./data_transfer.ts";
 import { mlsdParser } from "./mlsd_parser.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { DAY, LineSplitter, MINUTE, parseTime } from "./listing_parser.ts";
+import { LineSplitter, parseTime } from "./listing_parser.ts";
+import { DAY, MINUTE } from "./formats/line.ts";
 import { listParser } from "./ls_parser.ts";
 import { isAbsent, saysNothingFound, serverMessage, toSyncError } from "./errors.ts";
 import { fetchByNames, fetchNames } from "./name_list.ts";
@@ -71,9 +72,7 @@ export async function readPlainListing(
   await findZoneOffset(control, session, { context, entries: found.entries });
   const { zoneOffset = 0 } = session.learned;
   if (zoneOffset === 0) return found;
-  const entries = found.entries.map((one) =>
-    one.kind === "file" && one.modified !== undefined ? { ...one, modified: one.modified - zoneOffset } : one
-  );
+  const entries = found.entries.map((one) => isLocalTime(one) ? { ...one, modified: one.modified - zoneOffset } : one);
   return { ...found, entries };
 }
 
@@ -243,7 +242,7 @@ async function findZoneOffset(
   const { learned, profile } = session;
   if (learned.mdtmUnreliable || !profile.features.has("MDTM")) return;
   const isUseful = (one: Entry): one is TimedFile =>
-    one.kind === "file" && one.modified !== undefined && one.timeStep === MINUTE && one.modified < Date.now() + DAY;
+    isLocalTime(one) && one.timeStep <= MINUTE && one.modified < Date.now() + DAY;
   const first = entries.find(isUseful);
   if (first === undefined) return;
   const readMdtm = async ({ path }: TimedFile) => {
@@ -264,6 +263,11 @@ async function findZoneOffset(
   if (Math.abs(ahead - zoneOffset) <= MINUTE && Math.abs(zoneOffset) <= MAX_ZONE_MS) learned.zoneOffset = zoneOffset;
 }
 
-type TimedFile = FileEntry & { readonly modified: number };
+type TimedFile = FileEntry & { readonly modified: number; readonly timeStep: number };
+
+/** Whether the entry's time is one of the server's zone; a time with its zone has no time step of its own. */
+function isLocalTime(entry: Entry): entry is TimedFile {
+  return entry.kind === "file" && entry.modified !== undefined && entry.timeStep !== undefined;
+}
 
 const QUARTER_HOUR = 15 * MINUTE;

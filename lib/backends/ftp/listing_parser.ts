@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { checkName, escapeForDisplay, type RelPath } from "../../core/path.ts";
 import type { Entry, OpaqueEntry } from "../../core/entry.ts";
+import { type LineResult, type ListFormat, utcToMs } from "./formats/line.ts";
 
 /** The encoding of names on a server. */
 export type PathEncoding = "utf8" | "latin1";
@@ -25,16 +26,10 @@ export interface ParsedListing {
   readonly lineCount: number;
   /** The number of lines that could not be parsed with certainty. Any name may have been in them. */
   readonly unreadableCount: number;
+  /** The first of these lines; absent if there are none, undefined if most lines are of that kind. */
+  readonly unreadLines?: readonly string[] | undefined;
   /** A hash of all entries without the folder's own name; "" if no folder is among them. */
   readonly fingerprint: string;
-}
-
-/** One parsed line of a listing. */
-export interface ParsedLine {
-  readonly name: string;
-  /** Whether the line is that of the folder itself or of its parent. */
-  readonly isSelf?: boolean;
-  make(path: RelPath): Entry;
 }
 
 export interface ListSettings {
@@ -42,46 +37,78 @@ export interface ListSettings {
   readonly encoding: PathEncoding;
 }
 
-/** The time step, in ms, of an entry that shows minutes, or only the day. */
-export const MINUTE = 60_000;
-export const DAY = 86_400_000;
+/** The reader of the lines of one listing. */
+export interface LineReader extends Pick<ListFormat, "isWrapped" | "join" | "review"> {
+  read(line: string): LineResult;
+  /** Whether a first line is a heading, provided that other lines can be read. */
+  isHeader?(line: string): boolean;
+}
 
 /**
- * Collects the entries of the lines that `read` can parse. All other lines become one entry of cause "name": their
- * names are unknown, so no name may count as absent. A name that comes twice with different facts becomes an opaque
- * entry too. Throws a RangeError that names the first unreadable line when most lines are unreadable: then the format
- * is a different one.
+ * Collects the entries of the lines that can be read, as long as all are written in one way. All other lines become one
+ * entry that marks the folder as incomplete: their names are unknown, so no name may count as absent. A name that comes
+ * twice with different facts becomes an opaque entry too. Throws a RangeError that names the first line after many lines
+ * none of which can be read.
  */
 export class ListingParser {
   readonly #settings: ListSettings;
-  readonly #parseLine: (line: string) => ParsedLine | undefined;
+  readonly #reader: LineReader;
   readonly #entries = new Map<string, Entry>();
-  readonly #unreadable: string[] = [];
-  #isHeader: ((line: string) => boolean) | undefined;
+  readonly #unread: string[] = [];
+  #unreadCount = 0;
   #header: string | undefined;
+  #held: string | undefined;
+  #shape: string | undefined;
   #showsSelf = false;
   #parsedCount = 0;
 
-  /** `isHead`: whether a first line is a header, provided that other lines can be parsed. */
-  constructor(
-    settings: ListSettings,
-    read: (line: string) => ParsedLine | undefined,
-    isHead?: (line: string) => boolean,
-  ) {
+  constructor(settings: ListSettings, reader: LineReader) {
     this.#settings = settings;
-    this.#parseLine = read;
-    this.#isHeader = isHead;
+    this.#reader = reader;
   }
 
   addLine(line: string): void {
-    const isHead = this.#isHeader?.(line);
-    this.#isHeader = undefined;
-    if (isHead === true) return void (this.#header = line);
-    const parsed = this.#parseLine(line);
-    if (parsed === undefined) {
-      if (this.#unreadable.push(line.slice(0, 100)) > MAX_UNREADABLE) throw this.#unknownFormat();
-      return;
+    const held = this.#held;
+    this.#held = undefined;
+    const joined = held === undefined ? undefined : this.#reader.join?.(held, line);
+    if (joined !== undefined) return this.#addEntry(joined);
+    if (held !== undefined) this.#addEntry(held);
+    if (this.#reader.isWrapped?.(line) === true) this.#held = line;
+    else if (this.#isHeader(line)) this.#header = line;
+    else this.#addEntry(line);
+  }
+
+  result(): ParsedListing {
+    if (this.#held !== undefined) this.#addEntry(this.#held);
+    this.#held = undefined;
+    // A lone line in an unknown format may also be a bare name.
+    const isBare = this.#parsedCount === 0 && this.#header !== undefined && !isKnownSum(this.#header);
+    if (isBare) this.#addUnread(this.#header ?? "");
+    this.#header = undefined;
+    const entries = Array.from(this.#entries.values(), (entry) => this.#reader.review?.(entry) ?? entry);
+    const unread = this.#unreadCount;
+    if (unread > 0) entries.push(opaqueLines({ lines: this.#unread, count: unread }, this.#settings.dir));
+    return {
+      entries,
+      showsSelf: this.#showsSelf,
+      lineCount: this.#parsedCount + unread,
+      unreadableCount: unread,
+      fingerprint: this.#fingerprint(),
+      ...(unread === 0 ? {} : { unreadLines: unread > this.#parsedCount ? undefined : this.#unread }),
+    };
+  }
+
+  #isHeader(line: string): boolean {
+    return this.#parsedCount === 0 && this.#header === undefined && this.#reader.isHeader?.(line) === true;
+  }
+
+  #addEntry(line: string): void {
+    const parsed = this.#reader.read(line);
+    if (parsed === "none") return;
+    if (parsed === undefined || (parsed.shape ?? this.#shape) !== (this.#shape ?? parsed.shape)) {
+      return this.#addUnread(line);
     }
+    this.#shape ??= parsed.shape;
     this.#parsedCount++;
     const { name, isSelf = name === "." || name === "..", make } = parsed;
     if (isSelf) this.#showsSelf ||= name !== "..";
@@ -95,21 +122,12 @@ export class ListingParser {
     );
   }
 
-  result(): ParsedListing {
-    // A lone line in an unknown format may also be a bare name.
-    const isBare = this.#parsedCount === 0 && this.#header !== undefined && !/^total\s/i.test(this.#header);
-    if (isBare) this.#unreadable.push(this.#header ?? "");
-    const unread = this.#unreadable.length;
-    if (unread > this.#parsedCount) throw this.#unknownFormat();
-    const entries = Array.from(this.#entries.values());
-    if (unread > 0) entries.push(opaqueLines(this.#unreadable, this.#settings.dir));
-    return {
-      entries,
-      showsSelf: this.#showsSelf,
-      lineCount: this.#parsedCount + unread,
-      unreadableCount: unread,
-      fingerprint: this.#fingerprint(),
-    };
+  #addUnread(line: string): void {
+    if (this.#unreadCount++ < MAX_UNREAD) this.#unread.push(line);
+    else if (this.#parsedCount === 0) {
+      const first = escapeForDisplay((this.#unread[0] ?? "").slice(0, 100));
+      throw new RangeError(`"${first}" is not a line of any known listing format`);
+    }
   }
 
   #fingerprint(): string {
@@ -121,21 +139,68 @@ export class ListingParser {
     );
     return createHash("sha256").update(JSON.stringify(told)).digest("base64");
   }
-
-  #unknownFormat(): RangeError {
-    return new RangeError(`"${escapeForDisplay(this.#unreadable[0] ?? "")}" is not a line of any known listing format`);
-  }
 }
 
-/** The number of unreadable lines that ends a listing at once. */
-const MAX_UNREADABLE = 1000;
+/** Whether the line begins with ls's word for "total" in some language. */
+function isKnownSum(line: string): boolean {
+  const [word = ""] = line.split(/[ \t:]/);
+  return SUMS.includes(decodeText(word, "utf8").toLowerCase());
+}
 
-/** Returns one entry for all unreadable lines. */
-function opaqueLines([first = "", ...others]: readonly string[], dir: RelPath): OpaqueEntry {
-  const gated = checkName(dir, escapeForDisplay(first).slice(0, 64));
-  const more = others.length === 0 ? "" : ` and ${others.length} more`;
-  const why = `the server's listing has a line that cannot be read for certain, "${escapeForDisplay(first)}"${more}`;
-  return { kind: "opaque", path: gated.ok ? gated.path : gated.displayPath, cause: "name", why };
+const SUMS: readonly string[] = [
+  ...["total", "insgesamt", "gesamt", "totale", "totaal", "totalt", "yhteensä", "razem", "łącznie", "celkem", "spolu"],
+  ...[
+    "összesen",
+    "toplam",
+    "skupaj",
+    "ukupno",
+    "итого",
+    "всего",
+    "разом",
+    "σύνολο",
+    "合計",
+    "合计",
+    "总用量",
+    "總計",
+    "합계",
+  ],
+];
+
+/** The number of unreadable lines that are kept. */
+const MAX_UNREAD = 1000;
+
+/**
+ * Whether a line that cannot be read may be that of the name, as it is sent to the server. A line is only ruled out if
+ * a word of the name does not occur in it, and never if most lines cannot be read: then the format is unknown.
+ */
+export function mayBeUnread(
+  { unreadableCount: count, unreadLines: lines }: Pick<ParsedListing, "unreadableCount" | "unreadLines">,
+  rawName: string,
+): boolean {
+  if (count === 0) return false;
+  // Other characters may be shown as "?", or escaped.
+  if (lines === undefined || lines.length < count || !/^[\w .,;:+=@%~#!^&(){}[\]-]+$/.test(rawName)) return true;
+  const words = rawName.toLowerCase().split(" ");
+  return lines.some((line) => words.every((word) => line.toLowerCase().includes(word)));
+}
+
+/** Returns one entry for all lines that cannot be read. */
+function opaqueLines(
+  { lines, count }: { readonly lines: readonly string[]; readonly count: number },
+  dir: RelPath,
+): OpaqueEntry {
+  const line = escapeForDisplay((lines[0] ?? "").slice(0, 100));
+  const gated = checkName(dir, `line "${line.slice(0, 64)}"`);
+  const why = count === 1
+    ? `the server's listing has a line that cannot be read for certain, "${line}"`
+    : `the server's listing has ${count} lines that cannot be read for certain, the first of them "${line}"`;
+  return {
+    kind: "opaque",
+    path: gated.ok ? gated.path : gated.displayPath,
+    cause: "name",
+    why: `${why}: nothing beside it is removed`,
+    incomplete: true,
+  };
 }
 
 /** Parses "20260131235959.123" in UTC as ms since the epoch. Returns undefined for any other text. */
@@ -145,24 +210,6 @@ export function parseTime(text: string): number | undefined {
   const [year = NaN, month = NaN, day = NaN, hours = NaN, minutes = NaN, seconds] = parts.slice(1, 7).map(Number);
   const time = utcToMs({ year, month, day, hours, minutes, seconds });
   return time === undefined ? undefined : time + Math.floor(Number(parts[7] ?? 0) * 1000);
-}
-
-/** A date and a time of day, in UTC or in a server's own zone. */
-export interface CivilTime {
-  readonly year: number;
-  /** From 1 to 12. */
-  readonly month: number;
-  readonly day: number;
-  readonly hours: number;
-  readonly minutes: number;
-  readonly seconds?: number | undefined;
-}
-
-/** Returns ms since the epoch of a time in UTC, or undefined for a day or an hour that does not exist. */
-export function utcToMs({ year, month, day, hours, minutes, seconds = 0 }: CivilTime): number | undefined {
-  const time = Date.UTC(year, month - 1, day, hours, minutes, seconds);
-  const date = new Date(time);
-  return hours <= 23 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? time : undefined;
 }
 
 /**
@@ -197,21 +244,6 @@ function isSameEntry(one: Entry, other: Entry): boolean {
 
 function opaqueName(path: RelPath, why: string): OpaqueEntry {
   return { kind: "opaque", path, cause: "name", why };
-}
-
-/** Returns the opaque entry of a link. Links are never changed, because FTP reports no reliable target. */
-export function opaqueLink(path: RelPath): OpaqueEntry {
-  return { kind: "opaque", path, cause: "link", why: "it is a link, whose target FTP does not report" };
-}
-
-export function opaqueSpecial(path: RelPath): OpaqueEntry {
-  return { kind: "opaque", path, cause: "special", why: "it is not a file, folder or link" };
-}
-
-export function parseSize(digits: string | undefined): number | undefined {
-  if (digits === undefined || !/^\d{1,16}$/.test(digits)) return undefined;
-  const size = Number(digits);
-  return Number.isSafeInteger(size) ? size : undefined;
 }
 
 /** A limit above the longest line of a listing: a name of 1,024 bytes after its facts. */

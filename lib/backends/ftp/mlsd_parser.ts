@@ -1,6 +1,7 @@
 import type { RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import { ListingParser, type ListSettings, opaqueLink, opaqueSpecial, parseSize, parseTime } from "./listing_parser.ts";
+import { ListingParser, type ListSettings, parseTime } from "./listing_parser.ts";
+import { type LineResult, opaqueLink, opaqueSpecial, parseSize } from "./formats/line.ts";
 
 /**
  * Parses the lines of an MLSD listing (RFC 3659, section 7). `onUnique` receives the UNIQUE fact of each folder,
@@ -10,7 +11,7 @@ export function mlsdParser(
   settings: ListSettings,
   onUnique?: (folder: RelPath, unique: string) => void,
 ): ListingParser {
-  return new ListingParser(settings, (line) => {
+  const read = (line: string): LineResult => {
     const parsed = parseFacts(line);
     if (parsed === undefined || parsed.isAmbiguous) return undefined;
     const { facts, name } = parsed;
@@ -24,7 +25,8 @@ export function mlsdParser(
       return entryFromFacts(path, facts);
     };
     return { name, make };
-  });
+  };
+  return new ListingParser(settings, { read });
 }
 
 /** Returns the entry of the line " facts; path" in an MLST reply, or undefined if it has none. */

@@ -4,7 +4,8 @@ import { describeMismatch } from "../shared/preconditions.ts";
 import { list } from "./list.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { parseMlst } from "./mlsd_parser.ts";
-import { opaqueLink, parseTime } from "./listing_parser.ts";
+import { encodeText, mayBeUnread, parseTime } from "./listing_parser.ts";
+import { opaqueLink } from "./formats/line.ts";
 import { isAbsent, isDenied, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
 import { encodePath, type FtpSession, type PathContext, serverNameOf, serverParentOf } from "./session.ts";
@@ -161,12 +162,13 @@ async function statWithoutMlst(
   if (found === undefined && (context.serverPath === "/" || context.path === root)) return shown;
   const above = { ...context, path: root, serverPath: serverParentOf(context.serverPath) };
   if (shown === undefined && !(await isFolder(control, session, above))) return undefined;
-  const { entries, unreadableCount } = await list(control, session, above);
+  const listing = await list(control, session, above);
+  const { entries } = listing;
   const listed = entries.find((one) => one.path === serverNameOf(context.serverPath));
   if (listed?.kind === "file" && found?.kind === "file") return found;
   if (listed !== undefined) return { ...listed, path: context.path };
   if (shown !== undefined) return shown;
-  if (unreadableCount > 0) {
+  if (mayBeUnread(listing, encodeText(serverNameOf(context.serverPath), session.encoding))) {
     throw operationError(context, "unexpected", {
       why: "the listing of its folder has lines that cannot be read: it may exist",
     });

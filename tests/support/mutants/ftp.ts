@@ -1,5 +1,6 @@
 import type { Mutant } from "./list.ts";
 
+const corpusTest = "tests/unit/backends/ftp/listing_corpus_test.ts";
 const listTest = "tests/unit/backends/ftp/listing_parser_test.ts";
 const factsTest = "tests/unit/backends/ftp/mlsd_parser_test.ts";
 const foldersTest = "tests/unit/backends/ftp/linked_folders_test.ts";
@@ -53,30 +54,65 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "a line that is not understood is dropped",
     file: "lib/backends/ftp/listing_parser.ts",
-    old: "if (unread > 0) entries.push(opaqueLines(this.#unreadable, this.#settings.dir));",
+    old: "if (unread > 0) entries.push(opaqueLines({ lines: this.#unread, count: unread }, this.#settings.dir));",
     new: "",
     tests: [listTest, endToEnd],
   },
   {
-    name: "a listing of another format is an empty one",
+    name: "a folder with lines that cannot be read is a whole one",
     file: "lib/backends/ftp/listing_parser.ts",
-    old: "if (unread > this.#parsedCount) throw this.#unknownFormat();",
+    old: "    incomplete: true,\n",
     new: "",
-    tests: [listTest],
+    tests: [listTest, corpusTest],
+  },
+  {
+    name: "lines of two kinds are read in one listing",
+    file: "lib/backends/ftp/listing_parser.ts",
+    old: "(parsed.shape ?? this.#shape) !== (this.#shape ?? parsed.shape)",
+    new: "parsed.shape === this.#held",
+    tests: [corpusTest],
+  },
+  {
+    name: "a date that may be read in two ways is taken",
+    file: "lib/backends/ftp/formats/dos.ts",
+    old: 'const isCertain = days.length === 1 || half !== "" || days[0] === days[1];',
+    new: "const isCertain = days.length > 0;",
+    tests: [corpusTest],
+  },
+  {
+    name: "a time without a day is taken for one of that day",
+    file: "lib/backends/ftp/formats/unix_date.ts",
+    old: 'const timeStep = words.time === "" ? DAY :',
+    new: 'const timeStep = words.time === " " ? DAY :',
+    tests: [corpusTest, listTest],
+  },
+  {
+    name: "the name of a month that means two is one of them",
+    file: "lib/backends/ftp/formats/months.ts",
+    old: "for (const form of ambiguous) found.delete(form);",
+    new: "",
+    tests: [corpusTest],
+  },
+  {
+    name: "a line that may be a link and cannot be read is none",
+    file: "lib/backends/ftp/linked_folders.ts",
+    old: "links.has(serverPath) || mayBeUnread(doubtful, rawName(serverPath))",
+    new: "links.has(serverPath)",
+    tests: ["tests/unit/backends/ftp/linked_folders_test.ts"],
   },
   {
     name: "a lone bare name is a sum",
     file: "lib/backends/ftp/listing_parser.ts",
-    old: 'if (isBare) this.#unreadable.push(this.#header ?? "");',
+    old: 'if (isBare) this.#addUnread(this.#header ?? "");',
     new: "",
     tests: [listTest],
   },
   {
     name: "the name of a link ends at its first arrow",
-    file: "lib/backends/ftp/ls_parser.ts",
-    old: "return more.length > 0 ? undefined : { name, make: opaqueLink };",
-    new: "return { name, make: opaqueLink };",
-    tests: [listTest],
+    file: "lib/backends/ftp/formats/unix.ts",
+    old: "return fitting.length === 1 ? fitting[0] : undefined;",
+    new: "return names[0];",
+    tests: [listTest, corpusTest],
   },
   {
     name: "a name that comes twice is the last one",
@@ -95,8 +131,8 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "what is not in a listing with unread lines is absent",
     file: "lib/backends/ftp/stat.ts",
-    old: "if (unreadableCount > 0) {",
-    new: "if (unreadableCount < 0) {",
+    old: "if (mayBeUnread(listing, encodeText(serverNameOf(context.serverPath), session.encoding))) {",
+    new: 'if (mayBeUnread(listing, "\\u0000") && encodeText("", session.encoding) !== "") {',
     tests: [hostileTest],
   },
   {

@@ -59,6 +59,17 @@ Deno.test("remove() and rename() over FTP leave alone what lies in a folder that
   assert.equal(server.told.filter((one) => one.startsWith("LIST")).length, 1, "one LIST for a folder");
 });
 
+Deno.test("remove() over FTP leaves alone what lies in a folder that a line of LIST may show as a link, though it cannot be read", async () => {
+  const tree = ftpTree({ files: elsewhere, links: { "/root/l": "/away" }, listShowsLinks: true });
+  const listing = function* (command: string) {
+    for (const line of tree.options.listing(command)) yield line.replace("-> /away", "-> /away -> or so");
+  };
+  await using server = await startSmallFtp({ ...tree.options, listing });
+  await using whole = await openSmallFtp(server, { options: { Connections: "1" } });
+  await assertRejects((await whole.withRoot("/root", call)).remove(linked, call), "refused");
+  assert.deepEqual([...tree.files.keys()], Object.keys(elsewhere));
+});
+
 Deno.test("remove() over FTP goes on in folders that are none, and asks LIST for each folder above once", async () => {
   await using setup = await open({ links: {}, listShowsLinks: true });
   const { backend, tree, server } = setup;

@@ -1,0 +1,104 @@
+import {
+  type Clock,
+  DAY,
+  type LineResult,
+  type ListFormat,
+  opaqueInexact,
+  opaqueLink,
+  opaqueSpecial,
+  parseSize,
+} from "./line.ts";
+import { dateAt, type FoundDate } from "./unix_date.ts";
+
+/** The format of "ls -l": type and rights, link count, owner, group, size, date and name. */
+export function unixFormat(): ListFormat {
+  return { read: (line, clock) => readEntry(line, clock) ?? readUnstated(line) };
+}
+
+const HEAD = /^[ \t]*([-bcdlpsDCMnP?])((?:[-r][-w][-xsStTlL]){3})[.+@]?(?=[ \t\d])/;
+
+/**
+ * Reads a line by its date: the number right before it is the size, what stands before the size are link count, owner
+ * and group in any words, and what follows the one blank after the date is the name, with all of its own blanks.
+ */
+function readEntry(line: string, clock: Clock): LineResult {
+  const head = HEAD.exec(line);
+  if (head === null) return undefined;
+  const [{ length }, type = "", rights = ""] = head;
+  const found = findDate(line, length, clock);
+  if (found === undefined) return undefined;
+  const { digits, date } = found;
+  const rest = line.slice(date.end + 1);
+  // In "Mar 2 2016 15:13 name" the time may belong to the date.
+  if (rest === "" || (date.time.timeStep === DAY && /^\d{1,2}:\d\d/.test(rest))) return undefined;
+  const shape = `unix, ${date.shape}`;
+  if (type === "l") {
+    const name = linkName(rest, digits);
+    return name === undefined ? undefined : { name, shape, make: opaqueLink };
+  }
+  const mode = parseMode(rights);
+  if (type === "d") return { name: rest, shape, make: (path) => ({ kind: "dir", path, mode }) };
+  if (type !== "-") return { name: rest, shape, make: opaqueSpecial };
+  if (/[KMGTPB]$/i.test(digits)) return { name: rest, shape, make: opaqueInexact };
+  const size = parseSize(digits);
+  if (size === undefined) return undefined;
+  return { name: rest, shape, make: (path) => ({ kind: "file", path, size, ...date.time, mode }) };
+}
+
+/** A size, exact or rounded, or the two numbers of a device. */
+const SIZE = /[ \t](\d+|\d[\d.,]*[KMGTP]?i?B?|\d+,[ \t]*\d+)[ \t]+/gi;
+
+interface SizeAndDate {
+  readonly digits: string;
+  readonly date: FoundDate;
+}
+
+/**
+ * Finds the first date with a size before it and something before that: a name may look like a size and a date as well,
+ * and so may the name of an owner right after the link count.
+ */
+function findDate(line: string, from: number, clock: Clock): SizeAndDate | undefined {
+  SIZE.lastIndex = from;
+  for (let parts = SIZE.exec(line); parts !== null; parts = SIZE.exec(line)) {
+    const date = dateAt(line, SIZE.lastIndex, clock);
+    const [, digits = ""] = parts;
+    const before = line.slice(from, parts.index).trim();
+    if (date !== undefined && before !== "") {
+      return isSumOf(before, digits) ? undefined : { digits, date };
+    }
+    SIZE.lastIndex = parts.index + 1;
+  }
+  return undefined;
+}
+
+/** Whether the size is the sum of the two numbers before it, as of a file's two forks (NetPresenz): it is neither. */
+function isSumOf(before: string, digits: string): boolean {
+  const [, one, other] = /^(\d+)[ \t]+(\d+)$/.exec(before) ?? [];
+  return Number(one) + Number(other) === Number(digits) && Number(digits) > 0;
+}
+
+/**
+ * Returns the name of a link. Of several arrows the one ends the name behind which there are as many bytes as the
+ * link's size says; undefined if none or several do.
+ */
+function linkName(rest: string, digits: string): string | undefined {
+  const names = rest.split(ARROW);
+  if (names.length <= 2) return names[0];
+  const ends = names.slice(1).map((_, count) => names.slice(0, count + 1).join(ARROW));
+  const fitting = ends.filter((name) => rest.length - name.length - ARROW.length === Number(digits));
+  return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+const ARROW = " -> ";
+
+function parseMode(rights: string): number {
+  return [...rights].reduce((mode, letter) => mode * 2 + (/[-ST]/.test(letter) ? 0 : 1), 0);
+}
+
+/** Reads a line with "?" for all that the server itself could not read; its type may be known. */
+function readUnstated(line: string): LineResult {
+  const [, name] = /^[-bcdlpsD]\?{9}(?:[ \t]+\?){5}[ \t](.+)$/s.exec(line) ?? [];
+  if (name === undefined) return undefined;
+  const why = "the server itself could not read what it is";
+  return { name, make: (path) => ({ kind: "opaque", path, cause: "unreadable", why }) };
+}
