@@ -13,8 +13,6 @@ const protocolArrows: Readonly<Record<string, readonly string[]>> = {
   "lib/backends/local": forProtocols,
   "lib/backends/memory": forProtocols,
   "lib/backends/sftp": [...forProtocols, "lib/ssh", "lib/ssh/system"],
-  "lib/backends/ftp": forProtocols,
-  "lib/backends/sftp": [...forProtocols, "lib/ssh"],
   "lib/backends/ftp": [...forProtocols, "lib/backends/ftp/formats"],
   "lib/backends/webdav": [...forProtocols, "lib/http"],
   "lib/backends/s3": [...forProtocols, "lib/http", "lib/machine"],

@@ -7,6 +7,7 @@ import { mutantsOfDav } from "./dav.ts";
 import { mutantsOfDavServers } from "./dav_servers.ts";
 import { mutantsOfDisk } from "./disk.ts";
 import { mutantsOfFtp } from "./ftp.ts";
+import { mutantsOfListings } from "./listings.ts";
 import { mutantsOfPlan } from "./plan.ts";
 import { mutantsOfSsh } from "./ssh.ts";
 import { mutantsOfState } from "./state.ts";
@@ -24,6 +25,7 @@ const mutants: readonly Mutant[] = [
   ...mutantsOfDavServers,
   ...mutantsOfDisk,
   ...mutantsOfFtp,
+  ...mutantsOfListings,
   ...mutantsOfPlan,
   ...mutantsOfSsh,
   ...mutantsOfState,

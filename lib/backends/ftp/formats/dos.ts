@@ -34,7 +34,7 @@ export function dosFormat(): ListFormat {
 }
 
 const DOS =
-  /^[ \t]*(\d\d(?:-\d\d-|\/\d\d\/|\.\d\d\.)(?:\d{4}|\d\d)|\d{4}(?:-\d\d-|\/\d\d\/|\.\d\d\.)\d\d)[ \t]+(\d{1,2}):(\d\d)[ \t]*(?:([AP])M?)?[ \t]+(<[A-Z]+>|[\d,]+)([ \t]+)(.+)$/is;
+  /^[ \t]*(\d\d(?:-\d\d-|\/\d\d\/|\.\d\d\.)(?:\d{4}|\d\d)|\d{4}(?:-\d\d-|\/\d\d\/|\.\d\d\.)\d\d)[ \t]+(\d{1,2}):(\d\d)[ \t]*(?:([AP])M?)?[ \t]+(<[A-Z]+>|[\d,]+)([ \t]+)([^ \t].*)$/is;
 
 type Day = Pick<Parameters<typeof utcToMs>[0], "year" | "month" | "day">;
 
