@@ -6,7 +6,7 @@ import { assertUnchanged, stat } from "./stat.ts";
 import { toSyncError } from "./errors.ts";
 import { encodePath, type FtpSession, type PathContext, serverParentOf, withConnection } from "./session.ts";
 import { timeCommand, tryOtherSetters } from "./times.ts";
-import { renameOnServer } from "./finalize.ts";
+import { renameOnServer } from "./rename.ts";
 import { assertKeepsName } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 

@@ -1,7 +1,7 @@
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { serverMessage, toCertificateError, toSyncError } from "./errors.ts";
-import { FinalReplyLost, NoReply, type Reply } from "./replies.ts";
+import { FinalReplyLost, NoReply, type Reply, RestRefused } from "./replies.ts";
 import type { FtpSession, PathContext } from "./session.ts";
 import { openDataConnection } from "./data_connection.ts";
 import type { Transport } from "../../net/transport.ts";
@@ -186,13 +186,17 @@ export async function abortTransfer(
 
 const ABORT_MS = 500;
 
-/** Sends REST, so that the next transfer begins at this byte. It must be the last command before the transfer. */
+/**
+ * Sends REST, so that the next transfer begins at this byte. It must be the last command before the transfer. Rejects
+ * with RestRefused if the server has no REST, or none for this file.
+ */
 async function sendRest(
   control: ControlConnection,
   { context, from }: { context: PathContext; from: number },
 ): Promise<void> {
   const reply = await control.sendCommand(`REST ${from}`);
-  if (reply.code !== 350) throw toSyncError(context, reply);
+  if (reply.code >= 500) throw new RestRefused();
+  if (reply.code !== 350) throw toSyncError(context, reply, "REST");
 }
 
 /**

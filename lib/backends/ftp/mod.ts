@@ -18,6 +18,7 @@ import { LinkedFolderIndex } from "./linked_folders.ts";
 import { list } from "./list.ts";
 import { hashCommands, hashFile } from "./checksum.ts";
 import { toConnector } from "./connect.ts";
+import { describesFiles, type ServerProfile } from "./profile.ts";
 import { decodeText } from "./listing_parser.ts";
 import { stat } from "./stat.ts";
 import { FtpPool } from "./pool.ts";
@@ -26,7 +27,7 @@ import { childOf, type FtpSession, type PathContext, withConnection } from "./se
 import { chooseTimeSetter, initialTimes } from "./times.ts";
 import { UNDOTTED_FACT, writeFile } from "./write.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
-import type { OpenProtocol } from "../../core/protocol.ts";
+import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
 import { numberOption } from "../shared/options.ts";
 import { DirectWrites } from "../shared/direct_writes.ts";
 
@@ -77,7 +78,9 @@ export const openFtp: OpenProtocol = async (target, call) => {
       usesListAll: true,
       lacksMlst: false,
       lacksList: false,
-      usesUndottedTemps: serverMemory?.get(UNDOTTED_FACT) !== undefined,
+      lacksRest: false,
+      // A listing that hides dot names could not prove such a file.
+      usesUndottedTemps: !describesFiles(profile) || serverMemory?.get(UNDOTTED_FACT) !== undefined,
       showsDots: undefined,
       hashesTooSlowly: false,
       unanswered: new Set(),
@@ -85,6 +88,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
       linkedFolders: new LinkedFolderIndex(),
     },
   };
+  warnOfMissing(profile, target);
   const traits: Traits = {
     get timeStep() {
       const isHidden = session.learned.mlstLacksTimes && !profile.features.has("MDTM");
@@ -119,6 +123,19 @@ export const openFtp: OpenProtocol = async (target, call) => {
     throw error;
   }
 };
+
+/** Says what a bare server lacks, and what that means. */
+function warnOfMissing({ features }: ServerProfile, target: ConnectContext): void {
+  if (features.has("MLST")) return;
+  if (!features.has("SIZE")) {
+    target.warn(
+      "The server has no SIZE and no MLST: sizes come from listings only, and each upload is checked by two of them",
+    );
+  }
+  if (!features.has("MDTM")) {
+    target.warn("The server has no MDTM and no MLST: times come from listings, as the server's own clock shows them");
+  }
+}
 
 /** The default number of connections. A server that allows fewer refuses the rest, and that is no error. */
 const CONNECTIONS = 8;

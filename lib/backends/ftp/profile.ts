@@ -21,10 +21,15 @@ export interface ServerProfile {
   readonly peer: string | undefined;
 }
 
+/** Whether the server describes single files: by MLST or by SIZE. Otherwise only listings do. */
+export function describesFiles({ features }: Pick<ServerProfile, "features">): boolean {
+  return features.has("MLST") || features.has("SIZE");
+}
+
 /** Asks a server, after the first login, what it can do. */
 export async function readProfile(control: ControlConnection): Promise<ServerProfile> {
   const [feat, pwd, help, system] = await control.sendCommands(["FEAT", "PWD", "SITE HELP", "SYST"]);
-  const features = parseFeatures(feat);
+  const features = await completeFeatures(control, parseFeatures(feat));
   const home = parsePwdFolder(pwd);
   // A server that can set times reports about setting; others take the time for a part of the name.
   const probe = features.has("MFMT") || !features.has("MDTM")
@@ -42,3 +47,20 @@ export async function readProfile(control: ControlConnection): Promise<ServerPro
     peer: peer === undefined ? undefined : `SHA256:${peer}`,
   };
 }
+
+/** Returns the features with SIZE and MDTM if the server has them without saying so, as those without FEAT may. */
+async function completeFeatures(
+  control: ControlConnection,
+  announced: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, string>> {
+  const features = new Map(announced);
+  if (features.has("MLST")) return features;
+  for (const command of ["SIZE", "MDTM"]) {
+    if (features.has(command)) continue;
+    const { code } = await control.sendCommand(`${command} /.tandem-is-not-there`);
+    if (code === 213 || (code >= 400 && !UNKNOWN_COMMAND.has(code))) features.set(command, "");
+  }
+  return features;
+}
+
+const UNKNOWN_COMMAND: ReadonlySet<number> = new Set([421, 500, 502, 504]);

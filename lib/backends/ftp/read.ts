@@ -13,7 +13,7 @@ import {
 import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, recheck, recheckCommands, stat } from "./stat.ts";
 import { serverMessage, toSyncError } from "./errors.ts";
-import { FinalReplyLost, type Reply } from "./replies.ts";
+import { FinalReplyLost, type Reply, RestRefused } from "./replies.ts";
 import { asOperationError, encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
 import type { Transport } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
@@ -25,12 +25,23 @@ export type ReadContext = PathContext & Pick<ReadOptions, "offset" | "length" | 
  * the last one, that the file is unchanged.
  */
 export async function readFile(session: FtpSession, context: ReadContext): Promise<Content> {
+  try {
+    return await readRange(session, context);
+  } catch (error) {
+    if (!(error instanceof RestRefused)) throw error;
+    session.learned.lacksRest = true;
+    return await readRange(session, context);
+  }
+}
+
+async function readRange(session: FtpSession, context: ReadContext): Promise<Content> {
   const expect = context.expect ??
     await withConnection(session, context, (control) => statFile(control, session, context));
   const from = Math.min(context.offset ?? 0, expect.size);
   const to = Math.min(expect.size, from + (context.length ?? Infinity));
   const range: ReadRange = { ...context, expect, from, to };
-  if (to - from <= SMALL_FILE_BYTES && expect.size - to <= SMALL_FILE_BYTES) {
+  const isAtStart = from === 0 || !session.learned.lacksRest;
+  if (isAtStart && to - from <= SMALL_FILE_BYTES && expect.size - to <= SMALL_FILE_BYTES) {
     const small = { memory: new Uint8Array(expect.size - from + 1), size: 0 };
     return await withConnection(session, context, (control) => readSmall(control, session, { ...range, small })).catch(
       async (error) => {
@@ -110,7 +121,9 @@ async function readSmall(
 /** Streams the bytes over one connection, which is released after the last one. */
 async function readLarge(control: ControlConnection, session: FtpSession, range: ReadRange): Promise<Content> {
   const { from, to, signal, operation } = range;
-  const data = await openTransfer(control, { context: range, from });
+  // Without REST the bytes before the range come too.
+  let unwanted = session.learned.lacksRest ? from : 0;
+  const data = await openTransfer(control, { context: range, from: from - unwanted });
   const pending = control.sendCommand(`RETR ${encodePath(session, range)}`, { untimed: true });
   endWithCommand(data, { pending, isSized: true });
   let at = from;
@@ -125,6 +138,11 @@ async function readLarge(control: ControlConnection, session: FtpSession, range:
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   const next = async (into: Uint8Array<ArrayBuffer>): Promise<number | undefined> => {
+    while (unwanted > 0) {
+      const count = await data.read(into.subarray(0, unwanted));
+      if (count === undefined) throw endedEarly(range, from - unwanted);
+      unwanted -= count;
+    }
     const count = at < to ? await data.read(into.subarray(0, to - at)) : undefined;
     if (count !== undefined) return count;
     if (to === range.expect.size) await assertEnd(control, session, { range, data, pending, at });

@@ -33,6 +33,13 @@ export class FinalReplyLost extends Error {
   }
 }
 
+/** The refusal of REST: transfers begin at the first byte. */
+export class RestRefused extends Error {
+  constructor() {
+    super("REST was refused");
+  }
+}
+
 /** A detector of lines that belong to no reply. The library skips them, so that only a timeout would show. */
 export class StrayLines {
   /** The last such line since the last reply. */

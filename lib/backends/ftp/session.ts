@@ -52,6 +52,8 @@ export interface FtpSession {
     lacksMlst: boolean;
     /** Whether LIST is refused, so that names come from NLST. */
     lacksList: boolean;
+    /** Whether REST is refused, so that transfers begin at the first byte. */
+    lacksRest: boolean;
     /** Whether temporary names begin without a dot, because the server refuses dot names. */
     usesUndottedTemps: boolean;
     /** Whether a listing showed a name with a leading dot, including the folder's own ".". */

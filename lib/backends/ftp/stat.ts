@@ -13,10 +13,13 @@ import { escapeForDisplay, nameOf, parentOf, root } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Returns the stat commands for a path; parseStat() parses their replies. */
+/** Returns the stat commands for a path; parseStat() parses their replies. Without SIZE there are none, but listings. */
 export function statCommands(session: FtpSession, context: PathContext): readonly string[] {
+  if (!session.hasMlst && !session.profile.features.has("SIZE")) return [];
   const path = encodePath(session, context);
-  if (!session.hasMlst) return [`SIZE ${path}`, `MDTM ${path}`];
+  if (!session.hasMlst) {
+    return ["SIZE", "MDTM"].filter((one) => session.profile.features.has(one)).map((one) => `${one} ${path}`);
+  }
   return needsMdtm(session) ? [`MLST ${path}`, `MDTM ${path}`] : [`MLST ${path}`];
 }
 
@@ -91,7 +94,7 @@ export async function stat(
 ): Promise<Entry | undefined> {
   const replies = await control.sendCommands(statCommands(session, context));
   const found = await fillTime(control, session, { context, found: parseStat(session, context, replies), replies });
-  if (context.precise !== true) return found;
+  if (context.precise !== true && (session.hasMlst || replies.length > 0)) return found;
   const precise = !session.hasMlst
     ? await statWithoutMlst(control, session, { context, found, replies })
     : found === undefined

@@ -7,19 +7,10 @@ import { type Body, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { awaitContent, readExactly } from "../../net/byte_stream.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { stat } from "./stat.ts";
-import { FinalReplyLost } from "./replies.ts";
-import { writeDirectly } from "./direct_write.ts";
-import { DotNameRefused, finalizeIfWhole, upload } from "./upload.ts";
-import {
-  assertReplaceable,
-  checkCommands,
-  type FinalChecks,
-  finalize,
-  type PendingWrite,
-  RenameRefused,
-  toFinalChecks,
-  type WriteContext,
-} from "./finalize.ts";
+import { FinalReplyLost, RestRefused } from "./replies.ts";
+import { DotNameRefused, finalizeIfWhole, upload, writeDirectly } from "./upload.ts";
+import { assertReplaceable, checkCommands, type FinalChecks, finalize, toFinalChecks } from "./finalize.ts";
+import { type PendingWrite, RenameRefused, type WriteContext } from "./rename.ts";
 import { isPrefixOfSource } from "./checksum.ts";
 import { isAbsent, serverMessage } from "./errors.ts";
 import { childOf, encodePath, type FtpSession, type PathContext, serverNameOf, withConnection } from "./session.ts";
@@ -46,6 +37,10 @@ export async function writeFile(session: FtpSession, body: Body, context: WriteC
     return await writeUnderTemp(session, body, attempt.context);
   } catch (error) {
     attempt.revert();
+    if (error instanceof RestRefused) {
+      session.learned.lacksRest = true;
+      return await writeFile(session, body, context);
+    }
     if (error instanceof RenameRefused) return await writeWithoutRename(session, body, { context, refused: error });
     if (!(error instanceof DotNameRefused)) throw error;
     if (session.learned.usesUndottedTemps) throw error.cause;
@@ -166,7 +161,7 @@ async function findLeftover(
   session: FtpSession,
   { write: { temp, options }, body }: { readonly write: PendingWrite; readonly body: Body },
 ): Promise<number> {
-  if (options.tag === undefined || !session.profile.features.has("REST")) return 0;
+  if (options.tag === undefined || !session.profile.features.has("REST") || session.learned.lacksRest) return 0;
   const found = await stat(control, session, temp);
   if (found === undefined) return 0;
   if (found.kind !== "file") {

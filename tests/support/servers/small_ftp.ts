@@ -18,6 +18,8 @@ export interface SmallFtpOptions {
   readonly epsvIsDead?: boolean;
   /** The host in an answer to PASV, as "h1,h2,h3,h4"; EPSV is refused then. */
   readonly pasvHost?: string;
+  /** The first word of STOR, before its data. */
+  readonly firstWord?: string;
   /** The last word of STOR or RETR instead of its own, after its data: "" for none, "cut" where the connection breaks. */
   lastWord?(command: string): string | undefined | Promise<string | undefined>;
   /** Bytes that STOR keeps of each upload. */
@@ -209,7 +211,7 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
   }
 
   async function take(path: string): Promise<void> {
-    say("150 go on");
+    say(options.firstWord ?? "150 go on");
     const socket = await data.promise;
     const parts = [(files.get(path) ?? "").slice(0, takeOffset())];
     for await (const part of socket) parts.push(part.toString("latin1"));
