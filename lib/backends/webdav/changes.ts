@@ -11,6 +11,7 @@ import { setEditTime } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
 import { type DavClient, type FoundEntry, parentTarget, type PathContext } from "./client.ts";
 import { list } from "./list.ts";
+import { requestMove } from "./move.ts";
 import { assertUnchanged, hasUnstableEtag, ifMatchEtag, stat, statExpecting, statFolder } from "./stat.ts";
 
 /** Creates a folder, for the root its parents too. */
@@ -89,7 +90,6 @@ async function listsDotNames(client: DavClient, target: PathContext): Promise<bo
 
 /** The target of MOVE or COPY. */
 export interface MoveTarget extends PathContext, Precondition {
-  readonly origin: string;
   readonly method: "MOVE" | "COPY";
 }
 
@@ -102,13 +102,25 @@ export async function moveEntry(client: DavClient, from: PathContext, to: MoveTa
   const parent = await statFolder(client, parentTarget(to));
   if (parent === undefined) throw operationError(to, "notFound", { why: "the folder above does not exist" });
   const as = source.entry.kind === "dir" ? "folder" : "file";
-  const { method, origin } = to;
-  const overwrite = existing === undefined ? "F" : "T";
-  const headers = { destination: origin + encodePath(to.serverPath, as), overwrite };
-  const response = await client.http.sendOk({ method, uri: encodePath(from.serverPath, as), headers }, to);
-  await response.discard();
-  if (response.status === 207) throw operationError(to, "denied", { why: "the server could not move all of it" });
+  const isDone = async () =>
+    (to.method === "COPY" || await stat(client, from) === undefined) && await isThere(client, to, source);
+  const response = await requestMove(client, to, {
+    method: to.method,
+    from: from.serverPath,
+    to: to.serverPath,
+    as,
+    overwrite: existing === undefined ? "F" : "T",
+    size: source.entry.kind === "file" ? source.entry.size : 0,
+    isDone,
+  });
+  if (response?.status === 207) throw operationError(to, "denied", { why: "the server could not move all of it" });
   return source;
+}
+
+/** Whether the target of a move is what was moved. */
+async function isThere(client: DavClient, to: PathContext, { entry }: FoundEntry): Promise<boolean> {
+  const found = (await stat(client, to))?.entry;
+  return found?.kind === entry.kind && (found.kind !== "file" || entry.kind !== "file" || found.size === entry.size);
 }
 
 /** Sets the time of a file on a server that keeps times. */

@@ -54,6 +54,10 @@ export interface ObservedBehaviour {
   showsDots?: boolean;
   /** Whether a file that did not change had another ETag each time. */
   unstableEtags?: boolean;
+  /** Whether a MOVE was carried out, so that a later refusal concerns one path. */
+  moves?: boolean;
+  /** Whether the server takes a Destination only as a path. */
+  pathDestinations?: boolean;
   /** Whether the time of any file could be read in a listing. */
   listsTimes?: boolean;
 }

@@ -14,6 +14,7 @@ import { AuthenticatedHttp, insecureLoginError } from "./authenticated_http.ts";
 import { statToSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
+import { DirectWrites } from "../shared/direct_writes.ts";
 import { numberOption } from "../shared/options.ts";
 import { Semaphore } from "../../net/semaphore.ts";
 import type { DavClient, ObservedBehaviour } from "./client.ts";
@@ -25,10 +26,9 @@ export interface DavConnection extends AsyncDisposable {
   readonly client: DavClient;
   readonly profile: ServerProfile;
   readonly observed: ObservedBehaviour;
+  readonly directWrites: DirectWrites;
   /** The address "davs://deploy@web1:8443", without a secret. */
   readonly label: string;
-  /** The address "https://web1:8443", as requests name it. */
-  readonly origin: string;
   readonly start: string;
   readonly connections: number;
   /** Whether the connection was disposed of. */
@@ -81,7 +81,8 @@ export async function connectWebdav(
     const hasEditTimes = profile.times === "property";
     const result: DavClient = { ...first, isOwncloud: features.isOwncloud, hasEditTimes };
     return {
-      ...{ client: result, profile, observed, label, origin, start, connections },
+      ...{ client: result, profile, observed, label, start, connections },
+      directWrites: new DirectWrites(label, target),
       get isClosed() {
         return httpClient.isClosed;
       },

@@ -89,14 +89,14 @@ class WebdavBackend implements Backend {
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    const { client, profile, origin, observed } = this.#connection;
+    const { client, profile, observed, directWrites } = this.#connection;
     return await writeFile(client, {
       ...this.#resolve("write", path, options),
       body,
       options,
       profile,
-      origin,
       observed,
+      directWrites,
     });
   }
 
@@ -132,8 +132,8 @@ class WebdavBackend implements Backend {
   }
 
   async #move(operation: string, from: RelPath, { to, options, method }: MoveOptions) {
-    const { client, origin } = this.#connection;
-    const target = { ...this.#resolve(operation, to, options), origin, method };
+    const { client } = this.#connection;
+    const target = { ...this.#resolve(operation, to, options), method };
     const { expect } = options;
     return await moveEntry(client, this.#resolve(operation, from, options), {
       ...target,
@@ -157,7 +157,7 @@ function resolveFolder(from: string, folder: string): string {
   return posix.resolve(from, folder);
 }
 
-function traitsOf({ profile, connections, observed }: DavConnection): Traits {
+function traitsOf({ profile, connections, observed, directWrites }: DavConnection): Traits {
   return {
     timeStep: { property: 1, header: 1000, none: undefined }[profile.times],
     dirTimes: false,
@@ -166,6 +166,11 @@ function traitsOf({ profile, connections, observed }: DavConnection): Traits {
     hasDirs: true,
     atomicWrite: profile.atomic,
     atomicRename: profile.atomic,
+    inPlace: true,
+    get directWrites() {
+      // PUT itself replaces a file at once: nothing waits under another name.
+      return profile.writes === "staged" && directWrites.isOn;
+    },
     maxConnections: connections,
     parallelFiles: connections * 2,
     names: "posix",

@@ -1,5 +1,6 @@
 import { clientCertificateOptions } from "../../net/client_certificate.ts";
 import type { ProtocolOption } from "../../core/protocol.ts";
+import { noTempOption } from "../shared/direct_writes.ts";
 
 /**
  * The options that WebDAV adds to New-Session, Sync-Path and Compare-Path. -Timeout is common to all protocols and is
@@ -34,6 +35,7 @@ export const webdavOptions = [
     kind: "list",
     help: "The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone.",
   },
+  noTempOption,
   ...clientCertificateOptions,
   {
     name: "Connections",

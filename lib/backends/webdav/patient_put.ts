@@ -32,6 +32,8 @@ export const UPLOAD_PATIENCE: UploadPatience = {
 export interface PatientRequest {
   readonly request: HttpRequest;
   readonly size: number;
+  /** The statuses that leave open whether it was carried out; 502 and 504 by default. */
+  readonly gatewayStatuses?: readonly number[];
   /** Whether the server has carried out the request, by a look at its result. */
   isDone(): Promise<boolean>;
 }
@@ -43,7 +45,7 @@ export interface PatientRequest {
 export async function sendPatiently(
   client: DavClient,
   context: PathContext & { readonly acceptedStatuses?: readonly number[] },
-  { request, size, isDone }: PatientRequest,
+  { request, size, isDone, gatewayStatuses = GATEWAY_STATUSES }: PatientRequest,
 ): Promise<DavReply | undefined> {
   const { patience, http } = client;
   const replyTimeout = patience.replyMs + patience.replyMsPerGiB * (size / GIB);
@@ -56,7 +58,7 @@ export async function sendPatiently(
     client.doubtfulUploads.delete(keyOf(context));
     return response;
   } catch (error) {
-    if (sentAt === undefined || context.signal.aborted || !isInDoubt(error)) throw error;
+    if (sentAt === undefined || context.signal.aborted || !isInDoubt(error, gatewayStatuses)) throw error;
     const isGateway = statusOf(error) !== undefined;
     const waited = performance.now() - sentAt;
     const isSlow = waited >= patience.slowMs || (!isGateway && error.kind === "timeout");
@@ -72,10 +74,10 @@ const GIB = 1 << 30;
 const GATEWAY_STATUSES: readonly number[] = [502, 504];
 
 /** Whether the server may have carried out the request although it was not confirmed. */
-function isInDoubt(error: unknown): error is SyncError {
+function isInDoubt(error: unknown, gatewayStatuses: readonly number[]): error is SyncError {
   if (!(error instanceof SyncError)) return false;
   const status = statusOf(error);
-  if (status !== undefined) return GATEWAY_STATUSES.includes(status);
+  if (status !== undefined) return gatewayStatuses.includes(status);
   return error.kind === "timeout" || error.kind === "connection";
 }
 

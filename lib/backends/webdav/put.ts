@@ -5,6 +5,7 @@ import type { FileEntry } from "../../core/entry.ts";
 import type { Body, Content, WriteOptions } from "../../core/backend.ts";
 import type { RequestBody } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
+import type { DirectWrites } from "../shared/direct_writes.ts";
 import type { ServerProfile } from "./server_profile.ts";
 import { formatEditTime } from "./entry.ts";
 import { encodePath } from "./href.ts";
@@ -14,13 +15,13 @@ import type { DavClient, FoundEntry, ObservedBehaviour, PathContext } from "./cl
 import { sendPatiently } from "./patient_put.ts";
 import { stat } from "./stat.ts";
 
-/** A file being written. `origin`: "https://host:port", for the targets of MOVE. */
+/** A file being written. */
 export interface PendingWrite extends PathContext {
   readonly options: WriteOptions;
   readonly body: Body;
   readonly profile: ServerProfile;
-  readonly origin: string;
   readonly observed: ObservedBehaviour;
+  readonly directWrites: DirectWrites;
 }
 
 /**

@@ -9,7 +9,8 @@ import { encodePath } from "./href.ts";
 import { canResume, isPartialPutRefused, isResumableError, putRanges } from "./partial_put.ts";
 import { assertWritten, finalize, type PendingWrite, putWhole } from "./put.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
-import { type DavClient, parentTarget } from "./client.ts";
+import { type DavClient, type FoundEntry, parentTarget } from "./client.ts";
+import { isMoveRefused, requestMove } from "./move.ts";
 import { ifMatchEtag, stat, statExpecting, statFolder } from "./stat.ts";
 
 /** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
@@ -25,35 +26,57 @@ export async function writeFile(client: DavClient, pending: PendingWrite): Promi
 const CHECK_FIRST_SIZE = 1 << 20;
 
 /**
- * Writes by PUT to the final name: the server replaces the file in one step after all bytes arrived, and checks the
- * precondition if there is an ETag.
+ * Writes by PUT to the final name, with the precondition if there is an ETag. A server whose PUT is atomic checks by
+ * itself that nothing is there; any other may ignore that, and is looked at right before.
  */
 async function writeDirect(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
-  const { options } = pending;
-  const found = options.expect === "absent"
+  const { options, profile } = pending;
+  const isNew = options.expect === "absent";
+  const found = isNew && profile.writes === "direct"
     ? undefined
     : await statExpecting(client, { ...pending, ...expecting(options) });
   const tag = ifMatchEtag(client, found);
   const headers: Record<string, string> = {
     ...(tag === undefined ? {} : { "if-match": tag }),
-    ...(options.expect === "absent" ? { "if-none-match": "*" } : {}),
+    ...(isNew ? { "if-none-match": "*" } : {}),
   };
   await putWhole(client, pending, { serverPath: pending.serverPath, headers, replaces: found });
   return await finalize(client, pending, pending.serverPath);
 }
 
 async function writeWhole(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
-  if (pending.profile.writes === "direct") return await writeDirect(client, pending);
+  const { profile, options, directWrites } = pending;
+  if (profile.writes === "direct" || options.inPlace === true) return await writeDirect(client, pending);
+  if (directWrites.isOn) return await writeUnderFinalName(client, pending);
   const serverPath = tempServerPath(pending);
   const send = () => putWhole(client, pending, { serverPath, headers: {} });
-  return await writeStaged(client, pending, { names: serverPath, send, isResumable: false });
+  try {
+    return await writeStaged(client, pending, { names: serverPath, send, isResumable: false });
+  } catch (error) {
+    if (!(error instanceof RenamesRefused)) throw error;
+    options.onBytes?.(-options.size);
+    renamesRefused(pending, error);
+  }
+  return await writeUnderFinalName(client, pending);
+}
+
+function renamesRefused({ directWrites }: PendingWrite, { status }: RenamesRefused): void {
+  directWrites.turnOn({ operation: "MOVE", serverMessage: `status ${status}` });
+}
+
+/** Writes a new file under its final name, after history knows of it; an existing one only in place. */
+async function writeUnderFinalName(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
+  const { path, serverPath, directWrites } = pending;
+  const options = await directWrites.begin({ path, serverPath: encodePath(serverPath) }, pending.options);
+  return await writeDirect(client, { ...pending, options });
 }
 
 /**
  * Whether to write in resumable parts. If only PUT replaces a file atomically, only a new file may be moved into place.
  */
 async function usesRanges(client: DavClient, pending: PendingWrite): Promise<boolean> {
-  if (!canResume(pending) || pending.profile.writes === "staged") return canResume(pending);
+  if (pending.options.inPlace === true || !canResume(pending)) return false;
+  if (pending.profile.writes === "staged") return !pending.directWrites.isOn;
   return await statExpecting(client, { ...pending, ...expecting(pending.options) }) === undefined;
 }
 
@@ -74,7 +97,8 @@ async function writeResumable(client: DavClient, pending: PendingWrite): Promise
     const send = () => putRanges(client, counted, serverPath);
     return await writeStaged(client, counted, { names: serverPath, send, isResumable: true });
   } catch (error) {
-    if (!isPartialPutRefused(error)) throw error;
+    if (error instanceof RenamesRefused) renamesRefused(pending, error);
+    else if (!isPartialPutRefused(error)) throw error;
   }
   options.onBytes?.(-sent);
   const written = await writeWhole(client, pending);
@@ -103,15 +127,7 @@ async function writeStaged(
     await send();
     const written = await finalize(client, pending, serverPath);
     const existing = expect === "absent" ? undefined : await check();
-    await client.http.sendOk({
-      method: "MOVE",
-      uri: encodePath(serverPath),
-      headers: {
-        destination: pending.origin + encodePath(pending.serverPath),
-        // Over a folder MOVE would remove the folder's content: only a target that was seen to be a file is replaced.
-        overwrite: existing === undefined ? "F" : "T",
-      },
-    }, pending).then((response) => response.discard());
+    await commit(client, pending, { serverPath, existing });
     return profile.keepsEtags
       ? written
       : await assertWritten(client, pending, pending.serverPath).then(({ entry }) => entry);
@@ -119,6 +135,57 @@ async function writeStaged(
     if (!isResumable || !isResumableError(pending, error)) await removeTemp(client, pending, serverPath);
     throw error;
   }
+}
+
+/** A refusal of every MOVE, seen by one to another temporary name. */
+class RenamesRefused extends Error {
+  constructor(readonly status: number, cause: unknown) {
+    super("the server renames no files", { cause });
+  }
+}
+
+/**
+ * Moves the temporary file to its final name. Over a folder MOVE would remove the folder's content: only a target that
+ * was seen to be a file is replaced. Rejects with RenamesRefused if the server refuses every MOVE.
+ */
+async function commit(
+  client: DavClient,
+  pending: PendingWrite,
+  { serverPath, existing }: { readonly serverPath: readonly string[]; readonly existing: FoundEntry | undefined },
+): Promise<void> {
+  const { observed, options, profile } = pending;
+  const at = (names: readonly string[]) => stat(client, { ...pending, serverPath: names });
+  const isDone = async () => {
+    const found = (await at(pending.serverPath))?.entry;
+    return found?.kind === "file" && found.size === options.size && await at(serverPath) === undefined;
+  };
+  const overwrite = existing === undefined ? "F" : "T";
+  const move = { method: "MOVE", from: serverPath, as: "file", overwrite, size: options.size, isDone } as const;
+  try {
+    await requestMove(client, pending, { ...move, to: pending.serverPath });
+    observed.moves = true;
+  } catch (error) {
+    if (!isMoveRefused(error) || observed.moves === true || profile.writes === "direct") throw error;
+    // Whether the server refuses this target alone: no other file may have to pay for it.
+    const probe = tempServerPath({ ...pending, options: withoutTag(options) });
+    const probed = await requestMove(client, pending, {
+      ...move,
+      to: probe,
+      overwrite: "F",
+      isDone: () => Promise.resolve(false),
+    }).then(() => undefined, (refusal) => refusal);
+    if (probed === undefined) {
+      observed.moves = true;
+      await removeTemp(client, pending, probe);
+      throw error;
+    }
+    if (!isMoveRefused(probed) || await at(serverPath) === undefined) throw error;
+    throw new RenamesRefused(statusOf(probed) ?? 0, error);
+  }
+}
+
+function withoutTag({ tag: _, ...options }: WriteOptions): WriteOptions {
+  return options;
 }
 
 const UNCLEAR_STATUSES: readonly number[] = [301, 302, 307, 308, 400, 403, 404, 405, 409, 500];

@@ -1,9 +1,10 @@
 import type { Mutant } from "./list.ts";
 
 const patient = "tests/unit/backends/webdav/patient_put_test.ts";
+const moves = "tests/unit/backends/webdav/move_test.ts";
 const redirects = "tests/unit/backends/webdav/redirects_test.ts";
 
-/** Sabotages of how WebDAV bears odd servers: redirects, late replies. */
+/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE. */
 export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a redirect to another origin is followed",
@@ -46,5 +47,26 @@ export const mutantsOfDavServers: readonly Mutant[] = [
     old: "return is.modified === undefined ? is.etag !== was.etag : is.modified !== was.modified;",
     new: "return is !== was;",
     tests: [patient],
+  },
+  {
+    name: "dav: a file is replaced though it cannot be renamed",
+    file: "lib/backends/webdav/write.ts",
+    old: "const options = await directWrites.begin({ path, serverPath: encodePath(serverPath) }, pending.options);",
+    new: "const options = { ...pending.options, isOn: directWrites.isOn, path, serverPath };",
+    tests: [moves],
+  },
+  {
+    name: "dav: one refused MOVE turns temporary names off",
+    file: "lib/backends/webdav/write.ts",
+    old: "if (probed === undefined) {",
+    new: "if (probed === null) {",
+    tests: [moves],
+  },
+  {
+    name: "dav: a new file on a server without MOVE replaces what came up meanwhile",
+    file: "lib/backends/webdav/write.ts",
+    old: 'const isNew = options.expect === "absent";',
+    new: "const isNew = false;",
+    tests: [moves],
   },
 ];

@@ -32,6 +32,7 @@ export interface DavRequest {
   readonly path: string;
   readonly depth: string | undefined;
   readonly authorization: string | undefined;
+  readonly destination: string | undefined;
 }
 
 /** A WebDAV server on 127.0.0.1 that keeps its files in memory. */
@@ -104,7 +105,8 @@ class Store {
     const { method = "", url = "/", headers } = request;
     const path = toPath(url);
     const depth = headers.depth === undefined ? undefined : String(headers.depth);
-    const one = { method, path, depth, authorization: headers.authorization };
+    const destination = headers.destination === undefined ? undefined : String(headers.destination);
+    const one = { method, path, depth, authorization: headers.authorization, destination };
     this.asked.push(one);
     const instead = this.#manners.answer?.(one, this.asked.length);
     if (instead !== undefined) {
@@ -224,7 +226,7 @@ class Store {
     path: string,
     { headers, answer }: { headers: http.IncomingHttpHeaders; answer: Answer },
   ): void {
-    const to = toPath(new URL(String(headers.destination)).pathname);
+    const to = toPath(new URL(String(headers.destination), "http://store").pathname);
     if (!this.#has(path)) return answer(404);
     if (!this.folders.has(above(to))) return answer(409);
     const had = this.#has(to);
