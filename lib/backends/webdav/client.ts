@@ -54,6 +54,8 @@ export interface ObservedBehaviour {
   showsDots?: boolean;
   /** Whether a file that did not change had another ETag each time. */
   unstableEtags?: boolean;
+  /** Whether the server refuses names that begin with a dot; false once it took one. */
+  refusesDotNames?: boolean;
   /** Whether a MOVE was carried out, so that a later refusal concerns one path. */
   moves?: boolean;
   /** Whether the server takes a Destination only as a path. */

@@ -1,17 +1,14 @@
-import { randomBytes } from "node:crypto";
-import { toSyncError } from "../../core/errors.ts";
-import { escapeForDisplay, parentOf } from "../../core/path.ts";
-import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { statusOf } from "../../http/errors.ts";
 import { encodePath } from "./href.ts";
 import { canResume, isPartialPutRefused, isResumableError, putRanges } from "./partial_put.ts";
 import { assertWritten, finalize, type PendingWrite, putWhole } from "./put.ts";
-import { failureReason, operationError } from "../../core/operation.ts";
+import { operationError } from "../../core/operation.ts";
 import { type DavClient, type FoundEntry, parentTarget } from "./client.ts";
 import { isMoveRefused, requestMove } from "./move.ts";
 import { ifMatchEtag, stat, statExpecting, statFolder } from "./stat.ts";
+import { mayRefuseDotNames, removeTemp, tempServerPath } from "./temp_file.ts";
 
 /** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
 export async function writeFile(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
@@ -48,16 +45,55 @@ async function writeWhole(client: DavClient, pending: PendingWrite): Promise<Fil
   const { profile, options, directWrites } = pending;
   if (profile.writes === "direct" || options.inPlace === true) return await writeDirect(client, pending);
   if (directWrites.isOn) return await writeUnderFinalName(client, pending);
-  const serverPath = tempServerPath(pending);
-  const send = () => putWhole(client, pending, { serverPath, headers: {} });
+  const progress = countProgress(options);
+  const counted = { ...pending, options: progress.options };
   try {
-    return await writeStaged(client, pending, { names: serverPath, send, isResumable: false });
+    return await writeToTemp(client, counted);
   } catch (error) {
     if (!(error instanceof RenamesRefused)) throw error;
-    options.onBytes?.(-options.size);
     renamesRefused(pending, error);
   }
+  progress.revert();
   return await writeUnderFinalName(client, pending);
+}
+
+/** Writes to a temporary name; to one without a dot if the server refuses the other. */
+async function writeToTemp(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
+  const { observed, options } = pending;
+  let isSent = false;
+  const attempt = async (counted: PendingWrite) => {
+    const serverPath = tempServerPath(counted);
+    const send = async () => {
+      await putWhole(client, counted, { serverPath, headers: {} });
+      isSent = true;
+      observed.refusesDotNames ??= false;
+    };
+    return await writeStaged(client, counted, { names: serverPath, send, isResumable: false });
+  };
+  const progress = countProgress(options);
+  try {
+    return await attempt({ ...pending, options: progress.options });
+  } catch (error) {
+    if (isSent || !mayRefuseDotNames(pending, error)) throw error;
+    progress.revert();
+    const undotted = { ...pending, observed: { ...observed, refusesDotNames: true } };
+    // The first refusal explains more than one that all names meet.
+    const written = await attempt(undotted).catch((second) => {
+      throw isSent ? second : error;
+    });
+    observed.refusesDotNames = true;
+    return written;
+  }
+}
+
+/** Counts the bytes of an attempt, so that they can be taken back if another one follows. */
+function countProgress(options: WriteOptions): { readonly options: WriteOptions; revert(): void } {
+  let sent = 0;
+  const onBytes = (bytes: number) => {
+    sent += bytes;
+    options.onBytes?.(bytes);
+  };
+  return { options: { ...options, onBytes }, revert: () => options.onBytes?.(-sent) };
 }
 
 function renamesRefused({ directWrites }: PendingWrite, { status }: RenamesRefused): void {
@@ -86,12 +122,8 @@ async function usesRanges(client: DavClient, pending: PendingWrite): Promise<boo
  */
 async function writeResumable(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
   const { options, observed } = pending;
-  let sent = 0;
-  const onBytes = (bytes: number) => {
-    sent += bytes;
-    options.onBytes?.(bytes);
-  };
-  const counted = { ...pending, options: { ...options, onBytes } };
+  const progress = countProgress(options);
+  const counted = { ...pending, options: progress.options };
   const serverPath = tempServerPath(pending);
   try {
     const send = () => putRanges(client, counted, serverPath);
@@ -100,7 +132,7 @@ async function writeResumable(client: DavClient, pending: PendingWrite): Promise
     if (error instanceof RenamesRefused) renamesRefused(pending, error);
     else if (!isPartialPutRefused(error)) throw error;
   }
-  options.onBytes?.(-sent);
+  progress.revert();
   const written = await writeWhole(client, pending);
   observed.acceptsRanges = false;
   return written;
@@ -221,44 +253,3 @@ async function explainFailure(client: DavClient, error: unknown, pending: Pendin
 function expecting({ expect }: WriteOptions): { readonly expect?: Entry | "absent" } {
   return expect === undefined ? {} : { expect };
 }
-
-/** Returns the path of the temporary file as names from the server's root on. */
-function tempServerPath({ serverPath, path, options, profile }: PendingWrite): readonly string[] {
-  const { tag = randomBytes(8).toString("hex") } = options;
-  const name = tempPath(path, tag, profile.maxNameBytes).slice(parentOf(path).length).replace(/^\//, "");
-  return [...serverPath.slice(0, -1), name];
-}
-
-/**
- * Removes the temporary file after a failure. Warns if that fails. A server that writes while it receives may
- * still be writing when the upload is broken off, and refuse to remove the file or create it again, so the path is
- * checked repeatedly.
- */
-async function removeTemp(
-  client: DavClient,
-  pending: PendingWrite,
-  serverPath: readonly string[],
-): Promise<void> {
-  const { signal } = new AbortController();
-  const target = { ...pending, serverPath, signal, acceptedStatuses: [404, 409, 410] };
-  let left: unknown;
-  for (const wait of pending.profile.atomic ? [0] : RECHECK_DELAYS_MS) {
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    try {
-      left = undefined;
-      if (wait > 0 && await stat(client, target) === undefined) continue;
-      const response = await client.http.sendOk({ method: "DELETE", uri: encodePath(serverPath) }, target);
-      await response.discard();
-    } catch (error) {
-      left = error;
-      if (statusOf(error) === undefined) break;
-    }
-  }
-  if (left === undefined) return;
-  const reason = failureReason(toSyncError(left, pending.operation));
-  pending.options.onWarning?.(
-    `The temporary file of "${escapeForDisplay(pending.path)}" could not be removed: ${reason}`,
-  );
-}
-
-const RECHECK_DELAYS_MS: readonly number[] = [0, 50, 200, 500];

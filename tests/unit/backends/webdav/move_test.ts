@@ -151,3 +151,25 @@ Deno.test("rename() names the MOVE that was refused", async () => {
     assert.match(error.message, /the server refused MOVE: .*\(405\)/);
   });
 });
+
+for (const status of [403, 404]) {
+  Deno.test(`write() takes a temporary name without a dot where others are refused with ${status}`, async () => {
+    const isDotted = ({ path }: DavRequest) => path.startsWith(".");
+    const answer: DavStoreOptions["answer"] = (request) => isDotted(request) ? { status } : undefined;
+    await withStore({ answer }, async ({ server, write, text, count, warnings }) => {
+      let sent = 0;
+      await write("a", "one", { onBytes: (bytes) => void (sent += bytes) });
+      await write("b", "two");
+      assert.deepEqual([text("a"), text("b"), [...server.files.keys()].sort()], ["one", "two", ["a", "b"]]);
+      assert.deepEqual([count("PUT"), count("MOVE"), sent, warnings], [3, 2, 3, []]);
+    });
+  });
+}
+
+Deno.test("write() to a folder that takes no file at all shows the first refusal", async () => {
+  const answer: DavStoreOptions["answer"] = ({ method }) => method === "PUT" ? { status: 403 } : undefined;
+  await withStore({ answer }, async ({ write }) => {
+    const error = await assertRejects(write("a", "one"), "denied");
+    assert.match(error.message, /Cannot write "a": .*\(403\)/);
+  });
+});
