@@ -25,19 +25,22 @@ export function mayRefuseDotNames({ observed }: PendingWrite, error: unknown): b
 const DOT_REFUSALS: readonly number[] = [400, 403, 404, 405, 406, 409, 415, 422];
 
 /**
- * Removes the temporary file after a failure. Warns if that fails. A server that writes while it receives may
+ * Removes the temporary file after a failure, the cause. Warns if that fails. A server that writes while it receives may
  * still be writing when the upload is broken off, and refuse to remove the file or create it again, so the path is
  * checked repeatedly.
  */
 export async function removeTemp(
   client: DavClient,
   pending: PendingWrite,
-  serverPath: readonly string[],
+  { serverPath, cause }: { readonly serverPath: readonly string[]; readonly cause?: unknown },
 ): Promise<void> {
   const { signal } = new AbortController();
-  const target = { ...pending, serverPath, signal, acceptedStatuses: [404, 409, 410] };
+  const refusal = statusOf(cause);
+  // A server that refuses the name refuses to remove it too: it was never made.
+  const acceptedStatuses = [404, 409, 410, ...(refusal === undefined || refusal >= 500 ? [] : [refusal])];
+  const target = { ...pending, serverPath, signal, acceptedStatuses };
   let left: unknown;
-  for (const wait of pending.profile.atomic ? [0] : RECHECK_DELAYS_MS) {
+  for (const wait of pending.profile.atomic || refusal !== undefined ? [0] : RECHECK_DELAYS_MS) {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     try {
       left = undefined;

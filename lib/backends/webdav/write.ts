@@ -164,7 +164,9 @@ async function writeStaged(
       ? written
       : await assertWritten(client, pending, pending.serverPath).then(({ entry }) => entry);
   } catch (error) {
-    if (!isResumable || !isResumableError(pending, error)) await removeTemp(client, pending, serverPath);
+    if (!isResumable || !isResumableError(pending, error)) {
+      await removeTemp(client, pending, { serverPath, cause: error });
+    }
     throw error;
   }
 }
@@ -208,7 +210,7 @@ async function commit(
     }).then(() => undefined, (refusal) => refusal);
     if (probed === undefined) {
       observed.moves = true;
-      await removeTemp(client, pending, probe);
+      await removeTemp(client, pending, { serverPath: probe });
       throw error;
     }
     if (!isMoveRefused(probed) || await at(serverPath) === undefined) throw error;
