@@ -89,7 +89,7 @@ export class ServerProfile {
     if (this.#isOrderKnown && !isCertain) return false;
     if (failed === "one by one") {
       this.#isOrderKnown = true;
-      this.#writeOrder = "any";
+      this.#setOrder("any");
       return false;
     }
     this.#setOrder(failed === "any" ? "ascending" : "one by one");
@@ -98,8 +98,7 @@ export class ServerProfile {
 
   /** Demands the strictest order after a file turned out to be damaged. Returns false if that does not help. */
   demandStrictestOrder(failed: WriteOrder): boolean {
-    if (failed === "one by one") this.#writeOrder = "any";
-    else this.#setOrder("one by one");
+    this.#setOrder(failed === "one by one" ? "any" : "one by one");
     return failed !== "one by one";
   }
 
