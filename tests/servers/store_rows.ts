@@ -1,6 +1,6 @@
 import { startGcsEmulator } from "../support/servers/gcs_emulator.ts";
-import { freePort } from "../support/servers/install.ts";
-import { startNpmProgram } from "../support/servers/npm_program.ts";
+import { ensureServer, freePort } from "../support/servers/install.ts";
+import { programFile, startNpmProgram, startUntilReady } from "../support/servers/npm_program.ts";
 import { makeBucket } from "../support/targets/s3_target.ts";
 import { startS3 } from "../support/servers/s3.ts";
 import { type MatrixServer, type Row, works } from "./row.ts";
@@ -30,6 +30,30 @@ export const storeRows: readonly Row[] = [
       const [port, bucket, key] = [freePort(), "bucket", "S3RVER"];
       await startNpmProgram({ recipe: "s3rver", program: "s3rver.ts", words: [`${port}`, disk, bucket] }, stack);
       return toStore({ port, bucket, accessKey: key, secretKey: key }, stack.move());
+    },
+  },
+  {
+    protocol: "S3",
+    name: "OpenStack Swift (s3api)",
+    recipes: ["swift"],
+    expects: {
+      kind: "degraded",
+      how: "what is there is compared just before each write, as conditions are refused (501)",
+      says: /refuses If-Match and If-None-Match/,
+    },
+    async start() {
+      await using stack = new AsyncDisposableStack();
+      const found = ensureServer("swift");
+      if ("missing" in found) throw new Error(`swift is missing: ${found.missing}`);
+      const dir = await Deno.makeTempDir({ prefix: "tandem-swift-" });
+      stack.defer(() => Deno.remove(dir, { recursive: true }));
+      const [port, accessKey, secretKey] = [freePort(), "test:tester", "testing"];
+      const args = [programFile("swift_server.py"), dir, `${port}`, accessKey, secretKey];
+      await startUntilReady({ program: "/usr/bin/python3", args, env: found.place.env }, stack);
+      const bucket = stack.use(
+        await makeBucket({ endpoint: `http://127.0.0.1:${port}`, accessKey, secretKey }, "bucket"),
+      );
+      return toStore({ port, bucket: bucket.name, accessKey, secretKey }, stack.move());
     },
   },
   {

@@ -20,14 +20,35 @@ export async function startNpmProgram(
 ): Promise<void> {
   const found = ensureServer(recipe);
   if ("missing" in found) throw new Error(`${recipe} is missing: ${found.missing}`);
-  const file = fileURLToPath(new URL(`../../servers/programs/${program}`, import.meta.url));
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-A", "--no-lock", "--no-check", file, recipes[recipe]?.npm ?? "", ...words],
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
+  const args = [
+    "run",
+    "-q",
+    "-A",
+    "--no-lock",
+    "--no-check",
+    programFile(program),
+    recipes[recipe]?.npm ?? "",
+    ...words,
+  ];
+  await startUntilReady({ program: Deno.execPath(), args, env }, stack);
+}
+
+/** Returns the path of a program of tests/servers/programs. */
+export function programFile(name: string): string {
+  return fileURLToPath(new URL(`../../servers/programs/${name}`, import.meta.url));
+}
+
+/** Starts a program and waits for its first line; the stack ends it by its process id. */
+export async function startUntilReady(
+  { program, args, env }: {
+    readonly program: string;
+    readonly args: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+  },
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const child = new Deno.Command(program, { args: [...args], env, stdin: "null", stdout: "piped", stderr: "null" })
+    .spawn();
   stack.defer(async () => {
     try {
       child.kill("SIGKILL");
@@ -38,5 +59,5 @@ export async function startNpmProgram(
   });
   const reader = child.stdout.getReader();
   stack.defer(() => reader.cancel());
-  if ((await reader.read()).done) throw new Error(`${recipe} did not start`);
+  if ((await reader.read()).done) throw new Error(`${args.find((one) => /\.(?:ts|py)$/.test(one))} did not start`);
 }

@@ -41,6 +41,10 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     packages: ["python3", "inetutils-ftpd"],
     probe: probeVersion("/usr/sbin/ftpd", ["--version"], /inetutils/),
   },
+  swift: {
+    packages: ["python3", "python3-swift"],
+    probe: probePython("eventlet, paste.deploy, swift.common.middleware.s3api.s3api"),
+  },
   s3rver: npmRecipe("npm:s3rver@3.7.1"),
   // Of the emulators of a whole cloud's tools, the one of Cloud Storage alone.
   "gcs-emulator": npmRecipe("npm:firebase-tools@15.34.2"),

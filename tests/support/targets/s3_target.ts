@@ -48,7 +48,10 @@ export interface PutMore {
 }
 
 /** Makes a bucket, which goes with the server. */
-export async function makeBucket(server: S3Server, name = `b${crypto.randomUUID()}`): Promise<Bucket> {
+export async function makeBucket(
+  server: Pick<S3Server, "endpoint" | "accessKey" | "secretKey">,
+  name = `b${crypto.randomUUID()}`,
+): Promise<Bucket> {
   const { endpoint, accessKey: accessKeyId, secretKey: secretAccessKey } = server;
   const client = new S3Client({
     endpoint,
