@@ -85,8 +85,6 @@ export interface ConnectionOptions extends ProgramOptions {
    * over http: to another machine, where everybody on the way can read it.
    */
   readonly allowInsecure?: boolean;
-  /** Writes new files under their final names, as servers need that rename nothing; a reader may see half a file. */
-  readonly noTemp?: boolean;
   /** How many MiB the listing of one folder may have, 64 by default; beyond that the server is not believed. */
   readonly maxFolderListing?: number;
   /**

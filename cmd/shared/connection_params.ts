@@ -149,7 +149,8 @@ export function toSessionContext(context: CommandContext, secret: SessionContext
 async function openMemory(server: string, context: CommandContext): Promise<ServerMemory | undefined> {
   const readOnly = context.common.whatIf;
   try {
-    const { folder } = await openStateFolder({ env: context.env, readOnly });
+    // The folder is not created for it: an address may still turn out to be wrong, and then nothing may change.
+    const { folder } = await openStateFolder({ env: context.env, readOnly: true });
     return await openServerMemory({ path: `${folder}/servers.json`, server, readOnly, now: () => context.now() });
   } catch {
     return undefined;
