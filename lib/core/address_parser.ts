@@ -73,12 +73,24 @@ function rejectStrayCharacters(text: string, authority: string, path: string): v
   const advice = "write %40 for @, %2F for / and %3A for :, or use -PasswordFile";
   if (at !== authority.lastIndexOf("@")) throw badAddress(text, "there is more than one @ before the path", advice);
   if (!path.includes("@")) return;
+  if (at < 0 && isCertainPort(authority, path)) return;
   const beforeAt = at < 0 ? authority.replace(/^\[[^\]]*\]/, "") : authority.slice(0, at);
   if (!/[:;]/.test(beforeAt)) return;
   const what = at < 0
     ? "there is an @ after the first /"
     : "there is a password or fingerprint before the host, and an @ in the path";
   throw badAddress(text, what, advice);
+}
+
+/**
+ * Whether "host:8080/me@web" is a host and a port, and no user and a password with a slash in it: the text before the
+ * digits is more than a user's name, or the @ is in a deeper folder, as in the addresses of clouds.
+ */
+function isCertainPort(authority: string, path: string): boolean {
+  const [, host = "", port] = /^(.*):(\d{1,5})$/.exec(authority) ?? [];
+  if (port === undefined) return false;
+  const isHost = host.includes(".") || host.startsWith("[") || host.toLowerCase() === "localhost";
+  return isHost || !(path.split("/")[1] ?? "").includes("@");
 }
 
 interface Login {

@@ -75,7 +75,8 @@ async function assertEmpty(client: DavClient, target: PathContext): Promise<void
  */
 async function listsDotNames(client: DavClient, target: PathContext): Promise<boolean> {
   const { observed, http } = client;
-  if (observed.showsDots !== undefined) return observed.showsDots;
+  // An empty listing that does not name its folder proves less than one that shows a file.
+  if (observed.showsDots !== undefined && observed.omitsSelf !== true) return observed.showsDots;
   const name = nameOf(tempPath(toRelPath("probe"), randomBytes(8).toString("hex")));
   const uri = encodePath([...target.serverPath, name]);
   const written = await http.sendOk({ method: "PUT", uri, body: "" }, target);

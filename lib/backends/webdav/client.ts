@@ -26,7 +26,7 @@ export interface FoundEntry {
 /** The connection to a server and what requests need to know about it. */
 export interface DavClient {
   readonly http: AuthenticatedHttp;
-  /** The host whose hrefs count. */
+  /** The server's host, as the address names it. */
   readonly host: string;
   /** Whether requests ask for ownCloud's properties too. */
   readonly isOwncloud: boolean;
@@ -44,6 +44,8 @@ export interface DavClient {
   readonly doubtfulUploads: Map<string, number>;
   /** Called once, when a listing has no readable time for any file. */
   onNoTimes(): void;
+  /** Called when a listing names another host. */
+  onOtherHost(host: string): void;
 }
 
 /** The server's behaviour, as found during the session. */
@@ -60,6 +62,8 @@ export interface ObservedBehaviour {
   moves?: boolean;
   /** Whether the server takes a Destination only as a path. */
   pathDestinations?: boolean;
+  /** Whether a listing left its own folder out. */
+  omitsSelf?: boolean;
   /** Whether the time of any file could be read in a listing. */
   listsTimes?: boolean;
 }
@@ -84,8 +88,12 @@ export async function propfind(
 }
 
 /** Returns the folder that the hrefs of a reply are relative to. */
-export function hrefBase({ host }: DavClient, { serverPath }: PathContext, { redirectedUri }: DavReply): HrefBase {
-  return { host, serverPath: redirectedUri === undefined ? serverPath : decodePath(redirectedUri) };
+export function hrefBase(
+  { host, onOtherHost }: DavClient,
+  { serverPath }: PathContext,
+  { redirectedUri }: DavReply,
+): HrefBase {
+  return { host, serverPath: redirectedUri === undefined ? serverPath : decodePath(redirectedUri), onOtherHost };
 }
 
 /** Parses a reply to PROPFIND while it arrives. Rejects with unexpected if it is not a complete multistatus. */

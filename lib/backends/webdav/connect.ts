@@ -59,6 +59,11 @@ export async function connectWebdav(
     const pieceLimit = new Semaphore(MAX_PIECES);
     const observed: ObservedBehaviour = {};
     const onNoTimes = () => target.warn(noTimesWarning(label));
+    const otherHosts = new Set<string>();
+    const onOtherHost = (other: string) => {
+      if (otherHosts.size === 0) target.warn(otherHostWarning(label, { host, other }));
+      otherHosts.add(other);
+    };
     const first: DavClient = {
       http,
       host,
@@ -68,6 +73,7 @@ export async function connectWebdav(
       observed,
       maxListingBytes,
       onNoTimes,
+      onOtherHost,
       patience: call.patience,
       doubtfulUploads: new Map(),
     };
@@ -192,6 +198,13 @@ const NO_FOLDER_STATUSES: readonly number[] = [400, 404, 405, 409, 410];
 function noTimesWarning(label: string): string {
   return `${label} reports no readable time of its files, so only their sizes are compared: ` +
     "a change that keeps the size is missed. -Criteria Checksum compares the contents.";
+}
+
+function otherHostWarning(label: string, { host, other }: { readonly host: string; readonly other: string }): string {
+  return `${label} names its files as those of the host "${
+    escapeForDisplay(other).slice(0, 200)
+  }", not of "${host}": ` +
+    "only their paths are taken, and nothing is sent to that host.";
 }
 
 function notWebdavError(

@@ -4,6 +4,8 @@ import { Buffer } from "node:buffer";
 export interface HrefBase {
   readonly host: string;
   readonly serverPath: readonly string[];
+  /** Called with the host of an href that is accepted although it names another one. */
+  onOtherHost?(host: string): void;
 }
 
 /**
@@ -17,19 +19,18 @@ export type HrefPosition = { readonly is: "self" } | { readonly is: "child"; rea
 /**
  * Finds the position of an href that a server sent. Accepts absolute URLs and absolute paths. %XX is decoded once and
  * segment by segment, so that %2F never separates; a name with invalid %XX keeps them in a form that the name check
- * refuses. Other hosts, parents and deeper paths are foreign; a relative href becomes a child whose name the check
- * refuses.
+ * refuses. Parents and deeper paths are foreign; a relative href becomes a child whose name the check refuses. The host
+ * decides nothing, since servers behind a proxy name their own: only the path does.
  */
 export function locateHref(href: string, base: HrefBase): HrefPosition {
-  const path = pathOf(href, base.host);
-  if (path === undefined) return { is: "foreign" };
+  const { path, host } = splitHref(href, base.host);
   if (!path.startsWith("/")) return { is: "child", name: `/${path}` };
   const names = decodePath(path);
   const isBelow = base.serverPath.every((name, i) => names[i] === name);
-  if (!isBelow) return { is: "foreign" };
-  if (names.length === base.serverPath.length) return { is: "self" };
+  if (!isBelow || names.length > base.serverPath.length + 1) return { is: "foreign" };
+  if (host !== undefined) base.onOtherHost?.(host);
   const name = names[base.serverPath.length];
-  return names.length > base.serverPath.length + 1 || name === undefined ? { is: "foreign" } : { is: "child", name };
+  return name === undefined ? { is: "self" } : { is: "child", name };
 }
 
 /** Splits a decoded absolute path, as in a root, into its names. */
@@ -49,14 +50,15 @@ export function encodePath(names: readonly string[], as: "file" | "folder" = "fi
 }
 
 /**
- * Returns the path of an href, or undefined for another host. The port is not compared, because servers that use a
- * proxy report their own.
+ * Returns the path of an href, and its host if that is another one. The port is not compared, because servers that use
+ * a proxy report their own.
  */
-function pathOf(href: string, host: string): string | undefined {
+function splitHref(href: string, ownHost: string): { readonly path: string; readonly host?: string } {
   const [, authority, path] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/is.exec(href) ?? [];
-  if (authority === undefined || path === undefined) return href;
-  const name = authority.replace(/^.*@/s, "").replace(/:\d*$/, "");
-  return name.toLowerCase() === host.toLowerCase() ? path || "/" : undefined;
+  if (authority === undefined || path === undefined) return { path: href };
+  const host = authority.replace(/^.*@/s, "").replace(/:\d*$/, "").replace(/^\[(.*)\]$/, "$1");
+  const isOwn = host.toLowerCase() === ownHost.toLowerCase();
+  return { path: path || "/", ...(isOwn ? {} : { host }) };
 }
 
 function decode(segment: string): string {

@@ -52,6 +52,7 @@ export class MultistatusParser {
   #responses: DavResponse[] = [];
   #count = 0;
   #bytes = 0;
+  #isBegun = false;
   #isDone = false;
   #response = newResponse();
   #props: Props = {};
@@ -85,7 +86,10 @@ export class MultistatusParser {
   }
 
   #write(text: string): readonly DavResponse[] {
-    this.#parser.write(text);
+    // Some servers send line feeds ahead of the XML declaration, or a mark of the byte order more than once.
+    const trimmed = this.#isBegun ? text : text.replace(/^[\s\ufeff]+/, "");
+    this.#isBegun ||= trimmed !== "";
+    this.#parser.write(trimmed);
     const found = this.#responses;
     if (found.length > 0) this.#responses = [];
     return found;

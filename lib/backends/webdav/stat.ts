@@ -2,6 +2,7 @@ import type { Entry, FileEntry } from "../../core/entry.ts";
 import { root } from "../../core/path.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { strongEtag, toEntry } from "./entry.ts";
+import { isWithoutSize, withMeasuredSize } from "./file_size.ts";
 import { encodePath, locateHref } from "./href.ts";
 import {
   type DavClient,
@@ -64,7 +65,9 @@ async function statAs(
       why: "the server answers for another path than the requested one",
     });
   }
-  return match.status === 404 ? undefined : { entry: toEntry(target.path, match, client), davResponse: match };
+  if (match.status === 404) return undefined;
+  const davResponse = isWithoutSize(match) ? await withMeasuredSize(client, target, match) : match;
+  return { entry: toEntry(target.path, davResponse, client), davResponse };
 }
 
 async function isBelowFile(client: DavClient, target: PathContext): Promise<boolean> {

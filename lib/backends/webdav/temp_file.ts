@@ -5,6 +5,7 @@ import { escapeForDisplay, parentOf } from "../../core/path.ts";
 import { tempPath, undottedTempPath } from "../../core/temp_name.ts";
 import { statusOf } from "../../http/errors.ts";
 import type { DavClient } from "./client.ts";
+import { toSyncError as refusalToSyncError } from "./errors.ts";
 import { encodePath } from "./href.ts";
 import type { PendingWrite } from "./put.ts";
 import { stat } from "./stat.ts";
@@ -47,6 +48,8 @@ export async function removeTemp(
       if (wait > 0 && await stat(client, target) === undefined) continue;
       const response = await client.http.sendOk({ method: "DELETE", uri: encodePath(serverPath) }, target);
       await response.discard();
+      if (response.status !== refusal || await stat(client, target).catch(() => undefined) === undefined) continue;
+      left = refusalToSyncError(target, response);
     } catch (error) {
       left = error;
       if (statusOf(error) === undefined) break;

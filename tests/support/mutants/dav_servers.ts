@@ -2,9 +2,10 @@ import type { Mutant } from "./list.ts";
 
 const patient = "tests/unit/backends/webdav/patient_put_test.ts";
 const moves = "tests/unit/backends/webdav/move_test.ts";
+const odd = "tests/unit/backends/webdav/odd_listings_test.ts";
 const redirects = "tests/unit/backends/webdav/redirects_test.ts";
 
-/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE. */
+/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE, odd listings. */
 export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a redirect to another origin is followed",
@@ -68,5 +69,26 @@ export const mutantsOfDavServers: readonly Mutant[] = [
     old: 'const isNew = options.expect === "absent";',
     new: "const isNew = false;",
     tests: [moves],
+  },
+  {
+    name: "dav: a file without a size counts as empty",
+    file: "lib/backends/webdav/file_size.ts",
+    old: "if (length !== undefined && Number(length) > 0) {",
+    new: "if (length === null) {",
+    tests: [odd],
+  },
+  {
+    name: "dav: a listing of another folder counts as that of one whose name it leaves out",
+    file: "lib/backends/webdav/list.ts",
+    old: "if (self === undefined && hasForeign) {",
+    new: "if (self === null && hasForeign) {",
+    tests: [odd],
+  },
+  {
+    name: "dav: an empty listing that names no folder allows its removal",
+    file: "lib/backends/webdav/changes.ts",
+    old: "if (observed.showsDots !== undefined && observed.omitsSelf !== true) return observed.showsDots;",
+    new: "if (observed.showsDots !== undefined || observed.omitsSelf === true) return observed.showsDots ?? true;",
+    tests: [odd],
   },
 ];

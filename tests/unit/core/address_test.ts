@@ -119,6 +119,8 @@ const bad: readonly (readonly [string, RegExp])[] = [
   ["sftp://u@v@h/", /more than one @.*%40/],
   ["sftp://u:p@h/a@b", /write %40.*-PasswordFile/],
   ["sftp://u:p/w@h/x", /write %40.*-PasswordFile/],
+  ["sftp://u:12/w@h/x", /write %40.*-PasswordFile/],
+  ["sftp://u:123456/a/w@h.org/x", /write %40.*-PasswordFile/],
   ["sftp://u;fingerprint=ab/c@h/", /%2F/],
   ["sftp://u;x-name=a@h/", /";x-name=".*parameter.*-Name/],
   ["sftp://u;fingerprint=@h/", /fingerprint is empty/],
@@ -147,6 +149,23 @@ const bad: readonly (readonly [string, RegExp])[] = [
 for (const [text, wanted] of bad) {
   Deno.test(`parseAddress() refuses ${JSON.stringify(text)}`, () => {
     assert.match(complaint(() => read(text)), wanted);
+  });
+}
+
+for (
+  const [text, host, port, path] of [
+    ["webdav://web1.example/files/me@web2.org/", "web1.example", undefined, "/files/me@web2.org/"],
+    ["webdav://web1.example:8443/me@web2.org", "web1.example", 8443, "/me@web2.org"],
+    ["webdav://nas:8080/remote.php/dav/files/me@web2.org/a", "nas", 8080, "/remote.php/dav/files/me@web2.org/a"],
+    ["webdav://127.0.0.1:8080/a @-'[x]", "127.0.0.1", 8080, "/a @-'[x]"],
+    ["webdav://[::1]:8080/me@web2.org", "::1", 8080, "/me@web2.org"],
+    ["webdav://localhost:8080/me@web2.org", "localhost", 8080, "/me@web2.org"],
+    ["webdav://u@web1:8080/me@web2.org", "web1", 8080, "/me@web2.org"],
+  ] as const
+) {
+  Deno.test(`parseAddress() reads the @ in the path of ${text}`, () => {
+    const { address } = read(text);
+    assert.deepEqual([address.host, address.port, address.path], [host, port, path]);
   });
 }
 

@@ -40,6 +40,18 @@ for (
   });
 }
 
+Deno.test("toChild() takes the path alone of an href of another host, and reports the host", () => {
+  const others: string[] = [];
+  const noting = { ...base, onOtherHost: (host: string) => void others.push(host) };
+  const at = (href: string) => toChild(dir, { href, props }, noting);
+  const found = at("http://user@WEB2:81/dav/a%20b/f");
+  assert.ok(typeof found === "object" && found.path === "d/f");
+  assert.equal(at("https://[::1]:8443/dav/a%20b/"), "self");
+  assert.equal(at("http://web2/dav/"), undefined);
+  assert.equal(at("http://web1:8080/dav/a%20b/"), "self");
+  assert.deepEqual(others, ["WEB2", "::1"]);
+});
+
 for (const href of ["/dav/a%20b/", "/dav/a%20b", "http://web1/dav/a%20b/"]) {
   Deno.test(`toChild() knows the folder itself in ${href}`, () => assert.equal(child(href), "self"));
 }
@@ -50,9 +62,12 @@ for (
     "/dav/",
     "/dav/other/f",
     "/dav/a%20b/deep/er",
-    "http://web2/dav/a%20b/f",
-    "http://user@web2/dav/a%20b/f",
+    "http://web2/dav/f",
+    "http://user@web2/dav/other/f",
+    "http://web2/dav/a%20b/deep/er",
+    "http://web2",
     "//web2/f",
+    "//web2/dav/a%20b/f",
     "/dav%2Fa%20b/f",
     "",
   ]
