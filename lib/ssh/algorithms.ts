@@ -16,18 +16,28 @@ export interface AlgorithmCriteria {
  */
 export function offeredAlgorithms(wishes: AlgorithmCriteria & { readonly hostKeyTypes: readonly string[] }): unknown {
   const { legacy, hostKeyTypes } = wishes;
-  const known = hostKeyTypes.filter((type) => HOST_KEYS.includes(type));
-  const types = [...new Set([...known, ...HOST_KEYS, ...(legacy ? ["ssh-dss"] : [])])];
   return {
     kex: { remove: ["ecdh-sha2-nistp521"], append: legacy ? OLD_KEX : [] },
-    serverHostKey: types.flatMap((type) => {
-      if (type !== "ssh-rsa") return [type];
-      return ["rsa-sha2-512", "rsa-sha2-256", ...(legacy ? ["ssh-rsa"] : [])];
-    }),
+    serverHostKey: hostKeyAlgorithms(legacy, hostKeyTypes),
     cipher: usableCiphers(wishes),
     hmac: usableMacs(wishes),
     compress: ["none"],
   };
+}
+
+/** Returns the host key algorithms in the order to offer them: those of `first` come first. */
+export function hostKeyAlgorithms(legacy: boolean, first: readonly string[] = []): readonly string[] {
+  const known = first.filter((type) => HOST_KEYS.includes(type));
+  const types = [...new Set([...known, ...HOST_KEYS, ...(legacy ? ["ssh-dss"] : [])])];
+  return types.flatMap((type) => {
+    if (type !== "ssh-rsa") return [type];
+    return ["rsa-sha2-512", "rsa-sha2-256", ...(legacy ? ["ssh-rsa"] : [])];
+  });
+}
+
+/** Returns the key exchanges that are offered: the client library's own, as offeredAlgorithms() changes them. */
+export function keyExchanges(legacy: boolean): readonly string[] {
+  return [...KEX, ...(legacy ? OLD_KEX : [])];
 }
 
 /**
@@ -60,6 +70,14 @@ export function needsStrict(cipher: string, mac: string): boolean {
 }
 
 const HOST_KEYS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
+const KEX = [
+  "curve25519-sha256@libssh.org",
+  "curve25519-sha256",
+  "ecdh-sha2-nistp256",
+  "ecdh-sha2-nistp384",
+  "diffie-hellman-group-exchange-sha256",
+  ...["14-sha256", "15-sha512", "16-sha512", "17-sha512", "18-sha512"].map((group) => `diffie-hellman-group${group}`),
+];
 const OLD_KEX = ["diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1", "diffie-hellman-group1-sha1"];
 
 interface CipherCandidate {

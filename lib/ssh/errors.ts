@@ -15,11 +15,18 @@ export function authError({ user, host }: DialOptions, why: string): SyncError {
   return new SyncError("auth", `The server refuses the login of ${user}@${host}: ${why}`, { operation: OPERATION });
 }
 
-/** Returns the error of a failed connection. Only this function interprets the client library's messages. */
-export function connectionError({ host, port }: Pick<DialOptions, "host" | "port">, cause: Error | string): SyncError {
+/**
+ * Returns the error of a failed connection. Only this function interprets the client library's messages. `mismatch`: why
+ * no algorithm matched, if that is the reason.
+ */
+export function connectionError(
+  { host, port }: Pick<DialOptions, "host" | "port">,
+  cause: Error | string,
+  mismatch?: string,
+): SyncError {
   const why = typeof cause === "string" ? cause : cause.message;
   const negotiation = why.startsWith("Handshake failed: no matching");
-  const hint = negotiation ? "; an old server needs -AllowLegacyAlgorithms" : "";
+  const hint = negotiation && mismatch !== undefined ? `; ${mismatch}` : "";
   return new SyncError("connection", `The connection to ${host}:${port} failed: ${escapeForDisplay(why)}${hint}`, {
     operation: OPERATION,
     transient: !negotiation,

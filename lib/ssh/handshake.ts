@@ -6,6 +6,7 @@ import { detectProtocol, explainWrongProtocol } from "../net/peer_protocol.ts";
 import { needsStrict, offeredAlgorithms } from "./algorithms.ts";
 import { authError, connectionError, loginTimeoutError, permanentConnectionError } from "./errors.ts";
 import { MessageFilter, type RawProtocol } from "./messages.ts";
+import { explainMismatch, parseOffer } from "./server_offer.ts";
 import type { AuthMethod, DialOptions } from "./types.ts";
 
 export interface HandshakeOptions {
@@ -47,7 +48,9 @@ export async function performHandshake(handshake: HandshakeOptions): Promise<Uin
   client.on("close", () => reject(connectionError(options, "the server closed the connection")));
   client.on("error", (error: Error & { level?: string }) => {
     // After these errors the library makes the next login attempt.
-    if (error.level !== "agent" && error.level !== "client-authentication") reject(connectionError(options, error));
+    if (error.level === "agent" || error.level === "client-authentication") return;
+    const offer = parseOffer(greeting());
+    reject(connectionError(options, error, offer === undefined ? undefined : explainMismatch(offer, options.legacy)));
   });
   client.on(
     "change password",
@@ -56,7 +59,7 @@ export async function performHandshake(handshake: HandshakeOptions): Promise<Uin
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   deadline.resume(0);
-  watchGreeting(stream, (why) => reject(permanentConnectionError(options, why)));
+  const greeting = watchGreeting(stream, (why) => reject(permanentConnectionError(options, why)));
   client.connect({
     algorithms: offeredAlgorithms({ legacy: options.legacy, strict, hostKeyTypes: options.hostKeyTypes ?? [] }),
     sock: stream as Readable,
@@ -179,9 +182,10 @@ export class PausableDeadline {
 /**
  * Inspects the server's first bytes in parallel with the client library, which waits for "SSH-" until its deadline.
  * Calls `onRefused` once if they belong to another protocol, or if too much precedes the identification (RFC 4253,
- * section 4.2, allows lines there). Must be called before the library reads from the stream.
+ * section 4.2, allows lines there). Must be called before the library reads from the stream. Returns a function for the
+ * bytes up to the server's offer of algorithms.
  */
-export function watchGreeting(stream: Duplex, onRefused: (why: string) => void): void {
+export function watchGreeting(stream: Duplex, onRefused: (why: string) => void): () => Uint8Array {
   let first = Buffer.alloc(0);
   // Paused: otherwise this listener would start the flow of bytes before the library listens too.
   stream.pause();
@@ -190,12 +194,15 @@ export function watchGreeting(stream: Duplex, onRefused: (why: string) => void):
     const explanation = explainWrongProtocol(first, "ssh");
     const isSsh = detectProtocol(first) === "SSH" || first.includes("\nSSH-");
     const isTooLong = first.length > MAX_GREETING;
-    if (isSsh || isTooLong || explanation !== undefined) stream.off("data", inspect);
+    if ((isSsh && parseOffer(first) !== undefined) || isTooLong || explanation !== undefined) {
+      stream.off("data", inspect);
+    }
     if (isSsh) return;
     if (explanation !== undefined) return onRefused(explanation);
     if (isTooLong) onRefused(`the server sent ${MAX_GREETING >> 10} KiB without an SSH identification`);
   };
   stream.on("data", inspect);
+  return () => first;
 }
 
 const MAX_GREETING = 64 * 1024;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { ensureServer, freePort, type Installed } from "../support/servers/install.ts";
+import { ensureServer, freePort, type Installed, makeServerDir } from "../support/servers/install.ts";
 import { makeKey, makeUser } from "../support/servers/sftp.ts";
 import type { MatrixServer } from "./row.ts";
 
@@ -32,16 +32,20 @@ export interface Prepared {
   readonly greets?: boolean;
 }
 
-/** Starts a server in the foreground and waits until it listens. `systemUser`: a user of the system with the password of the setup. */
+/**
+ * Starts a server in the foreground and waits until it listens. `systemUser`: a user of the system with the password of the setup;
+ * `checksParents`: the server accepts only a home below folders that no other user can write.
+ */
 export async function startProgram(
   recipe: string,
-  { systemUser = false }: { readonly systemUser?: boolean },
+  { systemUser = false, checksParents = false }: { readonly systemUser?: boolean; readonly checksParents?: boolean },
   prepare: (setup: Setup) => Promise<Prepared>,
 ): Promise<MatrixServer> {
   const found = ensureServer(recipe);
   if ("missing" in found) throw new Error(`${recipe} is missing: ${found.missing}`);
   await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: `tandem-${recipe}-` });
+  const prefix = `tandem-${recipe}-`;
+  const dir = checksParents ? await makeServerDir(prefix) : await Deno.makeTempDir({ prefix });
   stack.defer(() => Deno.remove(dir, { recursive: true }));
   await Deno.chmod(dir, 0o755);
   const disk = `${dir}/served/files`;

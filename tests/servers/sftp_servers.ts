@@ -56,7 +56,7 @@ export function startRcloneSftp(...config: readonly string[]): Promise<MatrixSer
 
 /** tinyssh knows public keys alone, and no strict key exchange; `params` say whether that is allowed. */
 export function startTinyssh(...params: readonly string[]): Promise<MatrixServer> {
-  return startProgram("tinyssh", { systemUser: true }, async (setup: Setup) => {
+  return startProgram("tinyssh", { systemUser: true, checksParents: true }, async (setup: Setup) => {
     const { dir, disk, port, user, place } = setup;
     const keys = join(dir, "keys");
     await run(`${place.root}/usr/sbin/tinysshd-makekey`, ["-q", keys], place);
