@@ -11,7 +11,7 @@ import { type StallTimeout, WaitQueue } from "../net/semaphore.ts";
 import { dialTransport, type Transport } from "../net/transport.ts";
 import { dialTls } from "../net/tls_transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
-import { formatHostPort } from "../net/host.ts";
+import { formatHostPort, withoutZone } from "../net/host.ts";
 
 export type { HttpResponse, RequestBody } from "./exchange.ts";
 
@@ -124,7 +124,7 @@ export class HttpClient implements AsyncDisposable {
   }
 
   #encode({ method, uri, headers, body, replyTimeout }: HttpRequest): EncodedRequest {
-    const { secure } = this.#endpoint;
+    const { secure, host, port } = this.#endpoint;
     const content = typeof body === "string" ? new TextEncoder().encode(body) : undefined;
     const upload = typeof body === "object" ? body : undefined;
     const size = upload?.size ?? content?.length;
@@ -132,7 +132,7 @@ export class HttpClient implements AsyncDisposable {
       method,
       uri,
       headers: {
-        "host": formatHostPort(this.#endpoint, secure ? 443 : 80),
+        "host": formatHostPort({ host: withoutZone(host), port }, secure ? 443 : 80),
         "user-agent": "Tandem",
         "accept-encoding": "identity",
         ...(size === undefined ? {} : { "content-length": String(size) }),

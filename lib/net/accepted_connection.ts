@@ -1,5 +1,5 @@
 import { networkError, timeoutError } from "./net_error.ts";
-import type { RawConnection } from "./transport.ts";
+import type { RawConnection } from "./connection_stream.ts";
 
 /** A port of this machine at which one connection of a peer is awaited. */
 export interface AwaitedConnection extends RawConnection {

@@ -3,6 +3,11 @@ export function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
+/** Returns the address without its zone ("%eth0"), which has a meaning on this machine alone (RFC 6874, section 1). */
+export function withoutZone(host: string): string {
+  return host.includes(":") ? host.replace(/%.*$/, "") : host;
+}
+
 /** A host and its port; undefined for the protocol's own. */
 export interface HostPort {
   readonly host: string;

@@ -1,18 +1,38 @@
-import { lookup } from "node:dns/promises";
-import net, { isIP } from "node:net";
+import net from "node:net";
 import { SyncError } from "../core/errors.ts";
-import { describeNetError, netMessageOf, networkError, timeoutError } from "./net_error.ts";
+import type { RawConnection } from "./connection_stream.ts";
+import { dialHost, type Resolve } from "./happy_eyeballs.ts";
+import { netMessageOf, networkError } from "./net_error.ts";
 
-export interface Peer {
-  /** An IP address, or a name that resolves to one. */
-  readonly host: string;
-  readonly port: number;
+/** A proxy that carries connections to other hosts. */
+export interface Proxy {
+  /** For messages: "http://proxy:3128", without user and password. */
+  readonly label: string;
+  /** The parameter or the variable that names it. */
+  readonly source: string;
+  /** Opens a connection through it within `timeout` ms. */
+  open(peer: Peer, timeout: number): Promise<RawConnection>;
 }
 
-/** Connects within `timeout` ms. Rejects with connection or timeout. */
-export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn> {
+export interface Peer {
+  /** An IP address, with its zone if it has one ("fe80::1%eth0"), or a name that resolves to one. */
+  readonly host: string;
+  readonly port: number;
+  /** The proxy that connects to the peer, and looks up its name. */
+  readonly proxy?: Proxy;
+}
+
+/** Connects within `timeout` ms. Rejects with connection or timeout, and with the errors of the proxy. */
+export async function dialTcp(peer: Peer, timeout: number, resolve?: Resolve): Promise<RawConnection> {
+  if (peer.proxy !== undefined) return await peer.proxy.open(peer, timeout);
+  const { port } = peer;
   try {
-    const connection = await dialAnyAddress(peer, timeout);
+    const connection = await dialHost(peer.host, {
+      timeout,
+      dial: (hostname, signal) => Deno.connect({ hostname, port, signal }),
+      close: (late) => late.close(),
+      ...(resolve === undefined ? {} : { resolve }),
+    });
     connection.setNoDelay(true);
     return connection;
   } catch (error) {
@@ -20,56 +40,60 @@ export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn
   }
 }
 
-/**
- * Connects to any address of the host. A name may have several of which only one answers, so each gets a share of the
- * timeout.
- */
-async function dialAnyAddress({ host, port }: Peer, timeout: number): Promise<Deno.TcpConn> {
-  const addresses = isIP(host) === 0 ? (await lookup(host, { all: true })).map(({ address }) => address) : [host];
-  let last: unknown;
-  for (const hostname of addresses) {
-    try {
-      return await withTimeout(Deno.connect({ hostname, port }), timeout / addresses.length);
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw last;
-}
-
-async function withTimeout(dialing: Promise<Deno.TcpConn>, timeout: number): Promise<Deno.TcpConn> {
-  const { promise: never, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(timeoutError("no answer", timeout)), timeout);
-  try {
-    return await Promise.race([dialing, never]);
-  } catch (error) {
-    dialing.then((connection) => connection.close(), () => undefined);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+/** The options of connecting a socket. */
+export interface SocketOptions {
+  /** In ms. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal;
+  readonly resolve?: Resolve;
 }
 
 /** Connects a socket of node:net within `timeout` ms, for client libraries that take one; stops when the signal is aborted. */
-export function dialSocket(
-  peer: Peer,
-  { timeout, signal }: { readonly timeout: number; readonly signal?: AbortSignal },
+export async function dialSocket(peer: Peer, { timeout, signal, resolve }: SocketOptions): Promise<net.Socket> {
+  const { promise: given, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(networkError("connection", "the connection was given up"));
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted === true) stop();
+  // node:net of this runtime loses the zone of an address.
+  const isOwn = peer.proxy !== undefined || peer.host.includes("%");
+  const dialing = isOwn ? dialAsSocket(peer, timeout) : dialHost(peer.host, {
+    timeout,
+    dial: (host, losing) => connectSocket({ host, port: peer.port }, losing),
+    close: (late) => void late.destroy(),
+    ...(resolve === undefined ? {} : { resolve }),
+  });
+  try {
+    return await Promise.race([dialing, given]);
+  } catch (error) {
+    dialing.then((late) => late.destroy(), () => undefined);
+    if (error instanceof SyncError) throw error;
+    throw networkError("connection", netMessageOf(error), error);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+async function dialAsSocket(peer: Peer, timeout: number): Promise<net.Socket> {
+  const { toSocket } = await import("./connection_stream.ts");
+  return toSocket(await dialTcp(peer, timeout), peer.host);
+}
+
+function connectSocket(
+  peer: { readonly host: string; readonly port: number },
+  signal: AbortSignal,
 ): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   const socket = net.connect({ ...peer, noDelay: true });
-  const timer = setTimeout(() => fail(timeoutError("no answer", timeout)), timeout);
   const fail = (error: unknown) => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
     socket.destroy();
     reject(error);
   };
   const stop = () => fail(networkError("connection", "the connection was given up"));
-  signal?.addEventListener("abort", stop);
-  socket.once("error", (error) => fail(networkError("connection", describeNetError(error) ?? error.message, error)));
+  signal.addEventListener("abort", stop);
+  socket.once("error", fail);
   socket.once("connect", () => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
     socket.removeAllListeners("error");
     socket.on("error", () => {});
     resolve(socket);

@@ -5,6 +5,7 @@ import tls from "node:tls";
 import { badInput, SyncError } from "../core/errors.ts";
 import { escapeForDisplay } from "../core/path.ts";
 import type { ClientCertificate } from "./client_certificate.ts";
+import { withoutZone } from "./host.ts";
 import { certificateHosts } from "./tls_names.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
@@ -92,7 +93,7 @@ export function fingerprintOf(socket: tls.TLSSocket): string | undefined {
 function explainWrongName(host: string, { raw }: tls.PeerCertificate): string | undefined {
   const names = certificateHosts(raw).join(", ");
   const named = { subject: {}, subjectaltname: names } as tls.PeerCertificate;
-  if (names !== "" && tls.checkServerIdentity(host, named) === undefined) return undefined;
+  if (names !== "" && tls.checkServerIdentity(withoutZone(host), named) === undefined) return undefined;
   return `it is not for "${host}": ${names === "" ? "it names no host" : `it names ${names.slice(0, 200)}`}`;
 }
 

@@ -1,13 +1,14 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type net from "node:net";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import type { SyncError } from "../core/errors.ts";
 import { CloseNotifyDetector } from "./close_notify.ts";
+import { ConnectionStream, type RawConnection } from "./connection_stream.ts";
 import { type ExpectedProtocol, explainWrongProtocol } from "./peer_protocol.ts";
 import { tlsConnectionOptions, type TlsTrust, verifyPeer } from "./tls.ts";
 import { dialTcp, type Peer } from "./tcp.ts";
-import { MinimumRate, type RawConnection, type Transport, Watchdog } from "./transport.ts";
+import { MinimumRate, type Transport, Watchdog } from "./transport.ts";
 import { networkError, timeoutError, wrongProtocolError } from "./net_error.ts";
 
 /** The settings of a TLS connection. No read or write on it may stall for longer than `timeout` ms. */
@@ -37,8 +38,6 @@ export function startTls(connection: RawConnection, settings: TlsSettings): Tran
 
 /** Bytes of content that are buffered for a slow reader; the connection is not read further until they are taken. */
 const MAX_BUFFERED = 256 * 1024;
-/** Bytes of one read from the connection. */
-const READ_SIZE = 64 * 1024;
 /** Bytes that the connection must accept within the timeout, however slow it is. */
 const WRITE_SIZE = 64 * 1024;
 
@@ -48,63 +47,24 @@ const WRITE_SIZE = 64 * 1024;
  * TCP flow control stops the peer. That also exposes the certificate, which `Deno.connectTls` does not, and the
  * records, which distinguish a cut connection from an ended one.
  */
-class CiphertextStream extends Duplex {
+class CiphertextStream extends ConnectionStream {
   readonly closeNotify = new CloseNotifyDetector();
   /** The bytes of the first read. */
   firstBytes: Uint8Array = new Uint8Array();
-  readonly #connection: RawConnection;
   readonly #hasRoom: () => boolean;
-  readonly #memory = new Uint8Array(READ_SIZE);
-  #isWanted = false;
-  #isReading = false;
 
   constructor(connection: RawConnection, hasRoom: () => boolean) {
-    super({ readableHighWaterMark: READ_SIZE });
-    this.#connection = connection;
+    super(connection);
     this.#hasRoom = hasRoom;
   }
 
-  /** Reads from the connection if the TLS engine wants bytes and there is room for the decrypted content. */
-  async pump(): Promise<void> {
-    if (this.#isReading) return;
-    this.#isReading = true;
-    try {
-      while (this.#isWanted && this.#hasRoom()) {
-        const count = await this.#connection.read(this.#memory);
-        if (count === null) return void this.push(null);
-        const bytes = Buffer.from(this.#memory.subarray(0, count));
-        if (this.firstBytes.length === 0) this.firstBytes = bytes;
-        this.closeNotify.push(bytes);
-        this.#isWanted = false;
-        this.push(bytes);
-      }
-    } catch (error) {
-      this.destroy(error instanceof Error ? error : new Error(String(error)));
-    } finally {
-      this.#isReading = false;
-    }
+  protected override get hasRoom(): boolean {
+    return this.#hasRoom();
   }
 
-  override _read(): void {
-    this.#isWanted = true;
-    void this.pump();
-  }
-
-  override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#send(bytes).then(() => done(), done);
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
-    this.#connection.closeWrite().then(() => done(), () => done());
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#connection.close();
-    done(error);
-  }
-
-  async #send(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
+  protected override onBytes(bytes: Uint8Array): void {
+    if (this.firstBytes.length === 0) this.firstBytes = bytes;
+    this.closeNotify.push(bytes);
   }
 }
 

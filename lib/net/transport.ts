@@ -1,4 +1,5 @@
 import { SyncError } from "../core/errors.ts";
+import type { RawConnection } from "./connection_stream.ts";
 import { netMessageOf, networkError, timeoutError } from "./net_error.ts";
 import { dialTcp, type Peer } from "./tcp.ts";
 
@@ -21,9 +22,6 @@ export interface Transport {
   /** Over TLS: whether the peer ended the stream with close_notify. Known once read() has returned undefined. */
   readonly endedCleanly?: () => boolean;
 }
-
-/** The bytes of a connection below a transport. */
-export type RawConnection = Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close">;
 
 /** Returns a transport without TLS over a connection; no read or write on it may stall for longer than `timeout` ms. */
 export function toTransport(connection: RawConnection, timeout: number): Transport {

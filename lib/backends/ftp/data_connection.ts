@@ -5,7 +5,8 @@ import { awaitConnection, plainAddress } from "../../net/accepted_connection.ts"
 import { NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
 import { dialTcp } from "../../net/tcp.ts";
 import { startTls } from "../../net/tls_transport.ts";
-import { type RawConnection, toTransport, type Transport } from "../../net/transport.ts";
+import type { RawConnection } from "../../net/connection_stream.ts";
+import { toTransport, type Transport } from "../../net/transport.ts";
 import type { ControlConnection, DataSettings } from "./control_connection.ts";
 import { tlsVersions } from "./control_socket.ts";
 import { serverMessage } from "./errors.ts";

@@ -34,8 +34,8 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...trust,
     name: "TLS: a certificate that names no host is for every host",
-    old: 'if (names !== "" && tls.checkServerIdentity(host, named) === undefined) return undefined;',
-    new: 'if (names === "" || tls.checkServerIdentity(host, named) === undefined) return undefined;',
+    old: 'if (names !== "" && tls.checkServerIdentity(withoutZone(host), named) === undefined) return undefined;',
+    new: 'if (names === "" || tls.checkServerIdentity(withoutZone(host), named) === undefined) return undefined;',
   },
   {
     ...trust,
@@ -123,8 +123,8 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...stream,
     name: "TLS: a peer is read on, whatever is held",
-    old: "while (this.#isWanted && this.#hasRoom()) {",
-    new: "while (this.#isWanted) {",
+    old: "return this.#hasRoom();",
+    new: "return this.#hasRoom() || true;",
   },
   {
     ...stream,

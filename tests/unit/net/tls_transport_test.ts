@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import type { RawConnection } from "../../../lib/net/transport.ts";
+import type { RawConnection } from "../../../lib/net/connection_stream.ts";
 import { startTls, type TlsSettings } from "../../../lib/net/tls_transport.ts";
 import { parseTlsPins } from "../../../lib/net/tls.ts";
 import { assertRejects } from "../../contract/assertions.ts";
