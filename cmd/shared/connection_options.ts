@@ -23,6 +23,11 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly passwordFile?: string;
   /** How long to wait for the server: 15s by default. Milliseconds, or a text such as 10s. */
   readonly timeout?: number | string;
+  /**
+   * A proxy on the way to the server, http://[user@]host:port, https://…, socks5://… or socks5h://…; none for none.
+   * Without it HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY count. TANDEM_PROXY_PASSWORD is its password.
+   */
+  readonly proxy?: string;
   /** A private key file to log in with, before the keys of the agent and of ~/.ssh. */
   readonly sshPrivateKeyPath?: string;
   /** The passphrase of an encrypted private key; asked for at a terminal when it is missing. */

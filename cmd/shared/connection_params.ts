@@ -22,6 +22,7 @@ import { openServerMemory } from "../../lib/machine/server_memory.ts";
 import { openStateFolder } from "../../lib/session/state_folder.ts";
 import { credential } from "./credential.ts";
 import { findSecret } from "./password.ts";
+import { proxyChoice, proxyOption } from "./proxy_param.ts";
 import { protocolName, protocolParams } from "./protocol_params.ts";
 
 const rows: readonly Protocol[] = protocols;
@@ -49,6 +50,12 @@ export const loginParams = {
   },
   PasswordFile: { type: path, help: "A file whose first line is the password." },
   Timeout: { type: positiveDuration, help: "How long to wait for the server: 15s by default." },
+  Proxy: {
+    type: proxyChoice,
+    help:
+      "A proxy on the way to the server, http://[user@]host:port, https://…, socks5://… or socks5h://…; none for none. " +
+      "Without it HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY count. TANDEM_PROXY_PASSWORD is its password.",
+  },
   ...protocolParams(),
 } as const satisfies Params;
 
@@ -84,6 +91,7 @@ export function toConnectionSpec(
   const protocol = requireProtocol(address.scheme);
   const options = protocolOptions(bound, protocol);
   if (bound.Timeout !== undefined) options["Timeout"] = String(bound.Timeout);
+  if (bound.Proxy !== undefined) options["Proxy"] = proxyOption(bound.Proxy);
   if (bound.Password !== undefined && bound.PasswordFile !== undefined) {
     throw badInput("Give -Password or -PasswordFile, not both.", "AmbiguousParameterSet");
   }
@@ -114,6 +122,9 @@ export async function openSessionFor(
     context.warn(
       `The password in the address shows in the list of processes: -PasswordFile or TANDEM_PASSWORD do not.`,
     );
+  }
+  if (bound.Proxy !== undefined && bound.Proxy !== "none" && bound.Proxy.password !== undefined) {
+    context.warn("The password in -Proxy shows in the list of processes: TANDEM_PROXY_PASSWORD does not.");
   }
   const { host: name } = spec.address;
   const isForeign = ADDRESS_PARAMS.some((param) => bound[piped]?.has(param));

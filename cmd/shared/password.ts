@@ -3,12 +3,14 @@ import { readSecretFile } from "../../lib/session/state_folder.ts";
 import type { CommandContext } from "../../lib/shell/command/command.ts";
 import type { Secret } from "../../lib/shell/command/param_types.ts";
 import type { Credential } from "./credential.ts";
+import { findProxyPassword, type ProxyChoice } from "./proxy_param.ts";
 
 /** The parameters that hold secrets: the password's three, and those of the protocols under their own names. */
 export type BoundSecrets = Readonly<Record<string, unknown>> & {
   readonly Password: Secret | undefined;
   readonly Credential: Credential | undefined;
   readonly PasswordFile: string | undefined;
+  readonly Proxy: ProxyChoice | undefined;
 };
 
 /** Returns a secret for a server from the parameters, the address, a file or the environment. */
@@ -24,6 +26,7 @@ export async function findSecret(
     readonly isForeign: boolean;
   },
 ): Promise<string | undefined> {
+  if (name === "ProxyPassword") return findProxyPassword(bound.Proxy, source.context);
   if (name !== "password") return await (bound[name] as Secret | undefined)?.();
   const typed = await (bound.Password ?? bound.Credential?.password)?.();
   if (typed !== undefined) return typed;

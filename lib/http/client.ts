@@ -11,6 +11,9 @@ import { type StallTimeout, WaitQueue } from "../net/semaphore.ts";
 import { dialTransport, type Transport } from "../net/transport.ts";
 import { dialTls } from "../net/tls_transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
+import { isForwardProxy } from "../net/proxy_types.ts";
+import type { Proxy } from "../net/tcp.ts";
+import { Forwarding, sendThroughProxy } from "./forwarding.ts";
 import { formatHostPort, withoutZone } from "../net/host.ts";
 
 export type { HttpResponse, RequestBody } from "./exchange.ts";
@@ -22,6 +25,7 @@ export interface HttpEndpoint {
   /** See TlsTrust. */
   readonly pins?: readonly string[];
   readonly client?: ClientCertificate;
+  readonly proxy?: Proxy | undefined;
   /** ms without a byte in either direction after which a request fails. */
   readonly timeout: number;
   readonly connections: number;
@@ -46,6 +50,8 @@ export interface HttpRequest {
  */
 export class HttpClient implements AsyncDisposable {
   readonly #endpoint: HttpEndpoint;
+  /** Set if a proxy passes on each request, rather than the connection. */
+  readonly #forwarding: Forwarding | undefined;
   readonly #idle: HttpConnection[] = [];
   readonly #all = new Set<HttpConnection>();
   readonly #queue = new WaitQueue();
@@ -62,13 +68,21 @@ export class HttpClient implements AsyncDisposable {
 
   constructor(endpoint: HttpEndpoint) {
     this.#endpoint = endpoint;
+    const { proxy, secure } = endpoint;
+    if (!secure && isForwardProxy(proxy)) this.#forwarding = new Forwarding(proxy, endpoint);
   }
 
   /**
    * Sends one request and returns its reply, whatever its status. Rejects with connection, timeout, hostKey, cancelled,
    * badInput, or with the error of the body.
    */
-  async send(request: HttpRequest, context: OperationContext): Promise<HttpResponse> {
+  send(request: HttpRequest, context: OperationContext): Promise<HttpResponse> {
+    const { proxy } = this.#endpoint;
+    if (proxy === undefined) return this.#send(request, context);
+    return sendThroughProxy(proxy, { context, forwarding: this.#forwarding, send: () => this.#send(request, context) });
+  }
+
+  async #send(request: HttpRequest, context: OperationContext): Promise<HttpResponse> {
     this.#assertOpen(context);
     const encoded = this.#encode(request);
     for (;;) {
@@ -130,8 +144,9 @@ export class HttpClient implements AsyncDisposable {
     const size = upload?.size ?? content?.length;
     const head = formatRequest({
       method,
-      uri,
+      uri: this.#forwarding === undefined ? uri : this.#forwarding.uriOf(uri),
       headers: {
+        ...this.#forwarding?.headers,
         "host": formatHostPort({ host: withoutZone(host), port }, secure ? 443 : 80),
         "user-agent": "Tandem",
         "accept-encoding": "identity",
@@ -210,6 +225,7 @@ export class HttpClient implements AsyncDisposable {
 
   async #connect(): Promise<Transport> {
     const { secure, timeout } = this.#endpoint;
+    if (this.#forwarding !== undefined) return await this.#forwarding.connect(timeout);
     if (!secure) return await dialTransport(this.#endpoint, timeout);
     const settings = {
       trust: this.#endpoint,

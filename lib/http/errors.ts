@@ -1,7 +1,13 @@
 import { type OperationContext, operationError } from "../core/operation.ts";
 import { type ErrorKind, SyncError } from "../core/errors.ts";
 import { escapeForDisplay } from "../core/path.ts";
-import { describeNetError, explainUntrusted, isUntrustedCertificate, NETWORK_OPERATION } from "../net/net_error.ts";
+import {
+  describeNetError,
+  explainUntrusted,
+  isUntrustedCertificate,
+  NETWORK_OPERATION,
+  PROXY_FAILED,
+} from "../net/net_error.ts";
 import { CLIENT_CERTIFICATE_ADVICE, isClientCertificateRejected } from "../net/client_certificate.ts";
 
 /** A reply's status and its headers in lower case. */
@@ -54,7 +60,7 @@ export function networkToSyncError(context: OperationContext, error: unknown): S
     if (error.kind !== "timeout" && error.facts.cause !== undefined) {
       return networkToSyncError(context, error.facts.cause);
     }
-    const why = error.kind === "timeout" ? NO_ANSWER : error.message;
+    const why = error.kind === "timeout" && error.facts.id !== PROXY_FAILED ? NO_ANSWER : error.message;
     return operationError(context, error.kind, { why, cause: error, transient: error.facts.transient === true });
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

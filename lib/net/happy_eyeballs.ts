@@ -116,6 +116,7 @@ function interleaved(addresses: readonly string[]): readonly string[] {
   return Array.from({ length: longer }, (_, at) => [...same.slice(at, at + 1), ...other.slice(at, at + 1)]).flat();
 }
 
-async function lookUp(name: string): Promise<readonly string[]> {
+/** Returns the addresses of a name as the system resolves it. */
+export async function lookUp(name: string): Promise<readonly string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
 }

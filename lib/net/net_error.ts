@@ -37,6 +37,30 @@ const CERTIFICATE_ERROR = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate
 /** The operation of errors that belong to no call yet: the caller replaces it. */
 export const NETWORK_OPERATION = "use the network";
 
+/** The id of an error whose message names the proxy that caused it. */
+export const PROXY_FAILED = "ProxyFailed";
+
+/**
+ * Returns the error of a connection with the proxy that it goes through, which may be the cause of it: it changes what
+ * passes, or leads to another server. An error that names the proxy already is returned unchanged.
+ */
+export function namingProxy(
+  error: unknown,
+  proxy: { readonly label: string; readonly source: string } | undefined,
+): unknown {
+  if (proxy === undefined || !(error instanceof SyncError) || !PROXIED.has(error.kind)) return error;
+  if (error.message.includes(`the proxy ${proxy.label}`)) return error;
+  const { kind, message, facts } = error;
+  return new SyncError(
+    kind,
+    `${message}; the connection goes through the proxy ${proxy.label} (${proxy.source})`,
+    facts,
+  );
+}
+
+/** The kinds of errors that a proxy may cause. */
+const PROXIED: ReadonlySet<string> = new Set(["connection", "timeout", "hostKey"]);
+
 /** Returns a transient network error. */
 export function networkError(kind: "connection" | "timeout" | "busy", why: string, cause?: unknown): SyncError {
   const facts = { operation: NETWORK_OPERATION, transient: true, ...(cause === undefined ? {} : { cause }) };

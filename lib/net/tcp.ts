@@ -19,7 +19,7 @@ export interface Peer {
   readonly host: string;
   readonly port: number;
   /** The proxy that connects to the peer, and looks up its name. */
-  readonly proxy?: Proxy;
+  readonly proxy?: Proxy | undefined;
 }
 
 /** Connects within `timeout` ms. Rejects with connection or timeout, and with the errors of the proxy. */

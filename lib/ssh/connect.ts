@@ -21,6 +21,7 @@ import { type AuthOptions, AuthSequence } from "./auth_methods.ts";
 import { createVerifier, type HostKeyVerifier, readTrustRule, type TrustRule } from "./host_key_policy.ts";
 import type { SshConnection, SshConnector } from "./types.ts";
 import type { ConnectContext } from "../core/protocol.ts";
+import { findProxy } from "../net/proxy.ts";
 import { labelOf } from "../net/host.ts";
 
 /** Loads the client that runs the system's ssh, which few runs need. */
@@ -46,6 +47,7 @@ async function openRoute(context: LoginContext, call: CallOptions, load: LoadSys
   const destination = { host: address.host, ...pickDefined(address.user, address.port) };
   const name = clientName(options);
   const openSystem = async (note: string) => {
+    if ((options["Proxy"] ?? "none") !== "none") throw systemProxyError();
     const program = await findSsh((variable) => target.env(variable));
     return program === undefined ? undefined : await (await load())(systemOptions(context, program, note), call);
   };
@@ -66,7 +68,8 @@ async function openRoute(context: LoginContext, call: CallOptions, load: LoadSys
     const { sshOnly, ...hopOptions } = await prepareHop(context, hop, hop === destination);
     const openedByKey = await openByReason(sshOnly);
     if (openedByKey !== undefined) return openedByKey;
-    prepared.push(new Hop(hopOptions));
+    const proxy = prepared.length > 0 ? undefined : await findProxy(target, { ...hopOptions, protocol: "tcp" });
+    prepared.push(new Hop({ ...hopOptions, proxy }));
   }
   for (const note of context.notes) target.warn(note);
   const route = new Route(prepared);
@@ -106,6 +109,13 @@ function systemOptions(context: LoginContext, program: string, note: string): Sy
       return verifierOf(context, { ...settings, revokedHostKeys: undefined }, { hop, isDestination: true });
     },
   };
+}
+
+function systemProxyError(): Error {
+  return badInput(
+    "-Proxy is not used by the system's ssh: write -SshClient BuiltIn, or a ProxyCommand into its configuration " +
+      "instead of -Proxy.",
+  );
 }
 
 /** Returns the connector of a route: the first connection, then further ones. */

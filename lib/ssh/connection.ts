@@ -14,6 +14,7 @@ import {
   type SftpChannel,
 } from "./channels.ts";
 import { connectionError, explainFirstBytes } from "./errors.ts";
+import { namingProxy } from "../net/net_error.ts";
 import { performHandshake } from "./handshake.ts";
 import { batchWrites, openSocket } from "./write_batching.ts";
 import type { DialOptions, ParsedKey, SshConnection } from "./types.ts";
@@ -79,8 +80,9 @@ async function connectOnce(options: DialOptions, strict: boolean): Promise<SshCo
     const hostKey = await performHandshake({ client, stream, options, strict, createAgent });
     if (hostKey !== undefined) return connection.setHostKey(hostKey);
   } catch (error) {
-    connection.abort(toSyncError(error, OPERATION));
-    throw error;
+    const named = namingProxy(error, options.proxy);
+    connection.abort(toSyncError(named, OPERATION));
+    throw named;
   }
   connection.abort(connectionError(options, "no strict key exchange"));
   return undefined;

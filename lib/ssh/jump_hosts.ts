@@ -7,7 +7,8 @@ import type { AuthSequence } from "./auth_methods.ts";
 import { assertSameKey, type HostKeyVerifier, tryKeyTypes } from "./host_key_policy.ts";
 import type { DialOptions, SshConnection } from "./types.ts";
 
-export interface HopOptions extends Pick<DialOptions, "host" | "port" | "user" | "timeout" | "keepAlive" | "legacy"> {
+export interface HopOptions
+  extends Pick<DialOptions, "host" | "port" | "user" | "timeout" | "keepAlive" | "legacy" | "proxy"> {
   readonly verifier: HostKeyVerifier;
   readonly auth: AuthSequence;
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { SyncError } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
+import type { Proxy } from "../net/tcp.ts";
 import type { RemoteCommand, SftpChannel } from "./channels.ts";
 
 /** One login attempt, made if the server still accepts its method. */
@@ -24,6 +25,8 @@ export interface DialOptions extends CallOptions {
   readonly user: string;
   /** A stream through a jump host instead of a new socket; a function if a second attempt may need a new stream. */
   readonly through?: Duplex | (() => Promise<Duplex>);
+  /** The proxy that connects to the server; a jump host needs none for the server behind it. */
+  readonly proxy?: Proxy | undefined;
   /** The time limit of the login in ms; the time that a user takes to answer prompts does not count. */
   readonly timeout: number;
   /** ms between keepalives; three without an answer end the connection. */

@@ -3,27 +3,30 @@ import type { Duplex } from "node:stream";
 import { Buffer } from "node:buffer";
 import { cancelled, SyncError, toSyncError } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
+import { PROXY_FAILED } from "../net/net_error.ts";
 import { formatHostPort } from "../net/host.ts";
-import { dialSocket } from "../net/tcp.ts";
+import { dialSocket, type Proxy } from "../net/tcp.ts";
 
 export interface SocketOptions extends CallOptions {
   readonly host: string;
   readonly port: number;
+  readonly proxy?: Proxy | undefined;
   /** ms within which the connection must be established. */
   readonly timeout: number;
 }
 
 /** Opens a TCP connection without Nagle's delay. Rejects with connection or timeout, both transient, or cancelled. */
-export async function openSocket({ host, port, signal, timeout }: SocketOptions): Promise<Socket> {
+export async function openSocket({ host, port, proxy, signal, timeout }: SocketOptions): Promise<Socket> {
   if (signal.aborted) throw cancelled(signal, OPERATION);
   try {
-    return await dialSocket({ host, port }, { timeout, signal });
+    return await dialSocket({ host, port, proxy }, { timeout, signal });
   } catch (error) {
     if (signal.aborted) throw cancelled(signal, OPERATION);
     const { kind, message, facts } = toSyncError(error, OPERATION);
     const { cause = error } = facts;
-    // A name that does not exist will not exist in a moment either.
-    const transient = !(cause instanceof Error && "code" in cause && cause.code === "ENOTFOUND");
+    // A name that does not exist will not exist in a moment either, nor will a proxy change its rules.
+    const isFinal = facts.id === PROXY_FAILED && facts.transient !== true;
+    const transient = !isFinal && !(cause instanceof Error && "code" in cause && cause.code === "ENOTFOUND");
     const why = `Cannot connect to ${formatHostPort({ host, port })}: ${message}`;
     throw new SyncError(kind, why, { operation: OPERATION, transient, cause });
   }

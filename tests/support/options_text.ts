@@ -16,6 +16,7 @@ const SHELL_ONLY: ReadonlySet<string> = new Set(["Address", "KeepOpen", "PassThr
 
 /** What a program may pass, in TypeScript, by the name of the parameter's type. */
 const TYPES: Readonly<Record<string, string>> = {
+  proxy: "string",
   "text": "string",
   "path": "string",
   "switch": "boolean",

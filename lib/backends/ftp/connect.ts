@@ -7,13 +7,14 @@ import { encodeText, type PathEncoding } from "./listing_parser.ts";
 import { errorKindOf, serverMessage } from "./errors.ts";
 import { readProfile, type ServerProfile } from "./profile.ts";
 import type { Reply } from "./replies.ts";
+import { findProxy } from "../../net/proxy.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import {
   CLIENT_CERTIFICATE_ADVICE,
   isClientCertificateRejected,
   readClientCertificate,
 } from "../../net/client_certificate.ts";
-import { explainUntrusted, NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
+import { explainUntrusted, namingProxy, NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 import { labelOf } from "../../net/host.ts";
 
@@ -48,8 +49,9 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
     );
   }
   const trust = { host: address.host, pins, ...(client === undefined ? {} : { client }) };
-  const route = new DataRoute((options.FtpMode ?? "Passive") as DataMode);
-  const settings: ControlSettings = { host: address.host, port, timeout, trust, route };
+  const proxy = await findProxy(target, { protocol: "tcp", host: address.host, port });
+  const route = new DataRoute(proxy === undefined ? (options.FtpMode ?? "Passive") as DataMode : passiveMode(options));
+  const settings: ControlSettings = { host: address.host, port, timeout, trust, proxy, route };
   const scheme = security === "Implicit" ? "ftps" : security === "Explicit" ? "ftpes" : "ftp";
   const user = address.user ?? "anonymous";
   const label = labelOf({ ...address, scheme, port }, security === "Implicit" ? 990 : 21);
@@ -104,6 +106,12 @@ interface LoginContext {
   };
 }
 
+/** Returns the mode through a proxy. Throws badInput for active mode: the server cannot connect back through one. */
+function passiveMode(options: ConnectContext["options"]): DataMode {
+  if (options.FtpMode !== "Active") return "Passive";
+  throw badInput("-FtpMode Active does not work through a proxy: write -FtpMode Passive, or -Proxy none.");
+}
+
 function securityOf({ address, options }: ConnectContext): Security {
   const wanted = options.FtpSecure as Security | undefined;
   const scheme = address.scheme.toLowerCase();
@@ -144,7 +152,7 @@ async function connectAndLogIn(login: LoginContext, { signal }: CallOptions): Pr
       state.allowTls13 = true;
       return await connectAndLogIn(login, { signal });
     }
-    throw withLabel(error, label);
+    throw namingProxy(withLabel(error, label), settings.proxy);
   } finally {
     signal.removeEventListener("abort", stop);
   }

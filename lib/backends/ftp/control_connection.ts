@@ -13,7 +13,7 @@ import {
   startImplicitTls,
   startTlsOnSocket,
 } from "./control_socket.ts";
-import { dialSocket } from "../../net/tcp.ts";
+import { dialSocket, type Proxy } from "../../net/tcp.ts";
 import { toLatin1 } from "../../net/latin1.ts";
 import { fingerprintOf, type TlsTrust } from "../../net/tls.ts";
 import { NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
@@ -24,6 +24,7 @@ export interface ControlSettings {
   /** ms without a reply after which a connection counts as dead. */
   readonly timeout: number;
   readonly trust: TlsTrust;
+  readonly proxy?: Proxy | undefined;
   /** The ways of opening data connections, common to all control connections. */
   readonly route: DataRoute;
 }
@@ -35,6 +36,7 @@ export interface DataSettings {
   /** The address of this end of the control connection. */
   readonly localHost: string | undefined;
   readonly timeout: number;
+  readonly proxy: Proxy | undefined;
   /** Undefined if the control connection has no TLS. */
   readonly tls?: {
     readonly trust: TlsTrust;
@@ -189,8 +191,8 @@ export class ControlConnection {
     const { socket, tlsSessionStore } = this.#ftp;
     const host = socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? networkError("connection", "the connection is closed");
-    const { timeout, trust } = this.#settings;
-    const settings = { host, localHost: this.#localHost, timeout };
+    const { timeout, trust, proxy } = this.#settings;
+    const settings = { host, proxy, localHost: this.#localHost, timeout };
     if (!(socket instanceof tls.TLSSocket)) return settings;
     const session = socket.getSession() ?? tlsSessionStore;
     return { ...settings, tls: { trust, allowTls13: this.#allowTls13, session } };

@@ -23,6 +23,8 @@ export function startTlsOnSocket(
 ): Promise<tls.TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
   const secured = tls.connect({ ...tlsConnectionOptions(trust), ...tlsVersions(allowTls13), socket });
+  // The runtime names no peer of a connection through a proxy, which the client library takes for a closed one.
+  if (!(socket instanceof net.Socket)) Object.defineProperty(secured, "remoteAddress", peerAddressOf(socket));
   const cleanUp = () => {
     clearTimeout(timer);
     secured.off("error", fail);
@@ -49,6 +51,10 @@ export function startTlsOnSocket(
     resolve(secured);
   });
   return promise;
+}
+
+function peerAddressOf({ remoteAddress }: { readonly remoteAddress?: string }): PropertyDescriptor {
+  return { value: remoteAddress };
 }
 
 /**

@@ -54,7 +54,8 @@ const EPSV_TRIAL_MS = 5_000;
 
 async function dialPort(control: ControlConnection, port: number, limit = Infinity): Promise<Transport> {
   const settings = control.dataSettings;
-  const connection = await dialTcp({ host: settings.host, port }, Math.min(settings.timeout, limit)).catch((error) => {
+  const peer = { host: settings.host, port, proxy: settings.proxy };
+  const connection = await dialTcp(peer, Math.min(settings.timeout, limit)).catch((error) => {
     if (!isUnreachable(error)) throw error;
     const why = `the server's data port ${port} cannot be reached: ${
       error.message.replace(/;.*$/s, "")

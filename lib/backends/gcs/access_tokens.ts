@@ -3,23 +3,32 @@ import type { Credentials } from "./credentials.ts";
 import { stringField, toRecord } from "./object.ts";
 import { HttpClient } from "../../http/client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+import { destinationOf } from "../../net/proxy_types.ts";
+import type { Proxy } from "../../net/tcp.ts";
 import { unlessAborted } from "../../net/abort.ts";
+
+/** `timeout` in ms. */
+export interface TokenOptions {
+  readonly timeout: number;
+  /** Called with each token. */
+  conceal(secret: string): void;
+  /** Returns the proxy for the address; see findProxy(). */
+  proxyFor(url: URL): Promise<Proxy | undefined>;
+}
 
 /** Access tokens of one set of credentials: fetched when first needed, and again before they expire. */
 export class AccessTokens {
   readonly #credentials: Credentials;
   readonly #timeout: number;
   readonly #conceal: (secret: string) => void;
+  readonly #proxyFor: TokenOptions["proxyFor"];
   #current: Promise<Token> | undefined;
 
-  /** `timeout` in ms; `conceal` is called with each token. */
-  constructor(
-    credentials: Credentials,
-    { timeout, conceal }: { readonly timeout: number; readonly conceal: (secret: string) => void },
-  ) {
+  constructor(credentials: Credentials, { timeout, conceal, proxyFor }: TokenOptions) {
     this.#credentials = credentials;
     this.#timeout = timeout;
     this.#conceal = conceal;
+    this.#proxyFor = proxyFor;
   }
 
   /**
@@ -56,11 +65,11 @@ export class AccessTokens {
   async #fetch(context: OperationContext): Promise<Token> {
     const { account: who, request } = this.#credentials;
     const { url, headers, body, expectedHeader: check } = request(Date.now());
-    const secure = url.protocol === "https:";
+    // The metadata server is part of this machine's host: no proxy reaches it, and none may give tokens instead.
+    const proxy = check === undefined ? await this.#proxyFor(url) : undefined;
     await using http = new HttpClient({
-      host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: Number(url.port) || (secure ? 443 : 80),
-      secure,
+      ...destinationOf(url),
+      proxy,
       timeout: check === undefined ? this.#timeout : Math.min(this.#timeout, METADATA_TIMEOUT_MS),
       connections: 1,
     });

@@ -8,6 +8,8 @@ import { KnownFolders, resolveRootKey } from "./keys.ts";
 import { hasChildren } from "./stat.ts";
 import { AccessTokens } from "./access_tokens.ts";
 import { HttpClient } from "../../http/client.ts";
+import { findProxy } from "../../net/proxy.ts";
+import { destinationOf } from "../../net/proxy_types.ts";
 import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { isLoopback } from "../../net/host.ts";
 import { connectWithRetry } from "../../net/backoff.ts";
@@ -32,10 +34,12 @@ export async function connectGcs(target: ConnectContext, call: CallOptions): Pro
   const settings = parseSettings(target);
   const { label, bucket, start, origin, timeout, connections, pins } = settings;
   const credentials = await findCredentials(target);
-  const http = new HttpClient({ ...toHttpEndpoint(origin), pins, timeout, connections });
+  const proxyFor = (url: URL) => findProxy(target, destinationOf(url));
+  const endpoint = { ...destinationOf(origin), proxy: await proxyFor(origin) };
+  const http = new HttpClient({ ...endpoint, pins, timeout, connections });
   const client = new GcsClient(
     http,
-    new AccessTokens(credentials, { timeout, conceal: (secret) => target.hideSecret(secret) }),
+    new AccessTokens(credentials, { timeout, proxyFor, conceal: (secret) => target.hideSecret(secret) }),
     {
       origin: origin.origin,
       bucket,
@@ -114,14 +118,8 @@ function parseEndpoint(text: string, allowInsecure: boolean): URL {
   if (url === undefined || !isPlain || !/^https?:$/.test(url.protocol)) {
     throw badInput("-Endpoint takes https://host or https://host:port, without a path and without a login.");
   }
-  if (url.protocol === "https:" || allowInsecure || isLoopback(toHttpEndpoint(url).host)) return url;
+  if (url.protocol === "https:" || allowInsecure || isLoopback(destinationOf(url).host)) return url;
   const message = `Refused to log in at ${url.origin}: the credentials would travel in clear; write https://, ` +
     "or -AllowInsecure";
   throw new SyncError("refused", message, { operation: "open" });
-}
-
-function toHttpEndpoint(url: URL): { readonly host: string; readonly port: number; readonly secure: boolean } {
-  const secure = url.protocol === "https:";
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  return { host, port: Number(url.port) || (secure ? 443 : 80), secure };
 }

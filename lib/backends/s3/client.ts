@@ -34,11 +34,13 @@ import {
   unquoteEtag,
 } from "./codec.ts";
 import { childText } from "./xml.ts";
+import type { Proxy } from "../../net/tcp.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Determines the bucket's URL and its credentials; sends nothing to the bucket yet. See findLogin. */
 export async function openS3Client(options: S3ClientOptions, context: OperationContext): Promise<S3Client> {
-  return new S3Client(options, await findLogin(options, context));
+  const login = await findLogin(options, context);
+  return new S3Client(options, login, await options.proxyFor(login.url));
 }
 
 /**
@@ -54,9 +56,9 @@ export class S3Client implements AsyncDisposable {
   readonly #slowHttp: SignedHttp;
   #refusesIfMatch = false;
 
-  constructor(options: S3ClientOptions, login: Login) {
+  constructor(options: S3ClientOptions, login: Login, proxy?: Proxy) {
     const { bucket, timeout, connections } = options;
-    const trust = options.pins === undefined ? {} : { pins: options.pins };
+    const trust = { proxy, ...(options.pins === undefined ? {} : { pins: options.pins }) };
     this.options = options;
     this.endpoint = toEndpoint(login.url, bucket);
     const pace = new RequestLimiter(connections);

@@ -9,6 +9,8 @@ import { initialSupport, refusedPreconditionsWarning } from "./conditional_write
 import { type ObjectContext, toPrefix } from "./keys.ts";
 import { assertKnownStorageClass, parseObjectOptions } from "./object_options.ts";
 import { connectWithRetry } from "../../net/backoff.ts";
+import { findProxy } from "../../net/proxy.ts";
+import { destinationOf } from "../../net/proxy_types.ts";
 import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { assertSecure, isAmazonS3, parseBucketAddress } from "./address.ts";
 import { ByteSemaphore } from "../../net/byte_semaphore.ts";
@@ -47,6 +49,7 @@ export async function connectS3(target: ConnectContext, call: CallOptions): Prom
     connections: Math.max(1, numberOption(options["Connections"], CONNECTIONS)),
     pins: readTlsPins(target),
     objectOptions: parseObjectOptions(options),
+    proxyFor: (url: URL) => findProxy(target, destinationOf(url)),
     env: (name: string) => target.env(name),
     conceal: (secret: string) => target.hideSecret(secret),
   };

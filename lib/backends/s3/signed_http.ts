@@ -1,5 +1,6 @@
 import { HttpClient, type HttpRequest, type HttpResponse } from "../../http/client.ts";
 import { ErrorReplyError, toSyncError } from "./errors.ts";
+import type { Proxy } from "../../net/tcp.ts";
 import type { Login } from "./credentials.ts";
 import type { RequestLimiter } from "./request_limiter.ts";
 import { EMPTY, encodePath, encodeQuery, sha256, Signer, UNSIGNED } from "./signer.ts";
@@ -27,6 +28,7 @@ export interface SignedHttpOptions {
   readonly connections: number;
   /** See TlsTrust. */
   readonly pins?: readonly string[];
+  readonly proxy?: Proxy | undefined;
   /** The request limiter that all requests of a store share. */
   readonly limiter: RequestLimiter;
 }

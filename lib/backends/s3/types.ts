@@ -1,3 +1,4 @@
+import type { Proxy } from "../../net/tcp.ts";
 import type { ListedObject } from "./keys.ts";
 
 /** The connection to one bucket, and the options of the objects written to it. */
@@ -13,6 +14,8 @@ export interface S3ClientOptions {
   readonly connections: number;
   /** See TlsTrust. */
   readonly pins?: readonly string[];
+  /** Returns the proxy for the address; see findProxy(). */
+  proxyFor(url: URL): Promise<Proxy | undefined>;
   readonly objectOptions: ObjectOptions;
   /** Returns an environment variable. */
   env(name: string): string | undefined;

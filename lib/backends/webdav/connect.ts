@@ -3,6 +3,7 @@ import { escapeForDisplay, root } from "../../core/path.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { HttpClient } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
+import { findProxy } from "../../net/proxy.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import { connectWithRetry } from "../../net/backoff.ts";
 import { formatHostPort, isLoopback, labelOf } from "../../net/host.ts";
@@ -50,7 +51,13 @@ export async function connectWebdav(
       "A client certificate is only sent over TLS: write davs:// or -Secure with -TlsClientCertificatePath.",
     );
   }
-  const httpClient = new HttpClient({ ...options, ...(certificate === undefined ? {} : { client: certificate }) });
+  const protocol = options.secure ? "https" : "http";
+  const proxy = await findProxy(target, { protocol, host: options.host, port: options.port });
+  const httpClient = new HttpClient({
+    ...options,
+    proxy,
+    ...(certificate === undefined ? {} : { client: certificate }),
+  });
   try {
     const { host, origin, label, connections, start, maxListingBytes } = options;
     const http = new AuthenticatedHttp(httpClient, { ...options, origin }, target);

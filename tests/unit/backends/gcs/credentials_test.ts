@@ -104,7 +104,11 @@ Deno.test("A service account's claim is signed, for its endpoint alone, and over
 
 Deno.test("Tokens are fetched once for all who wait, kept while they are good, and fetched anew before they end", async () => {
   await using server = await startGcs();
-  const tokens = new AccessTokens(parseCredentials(server.keyFile(), "f"), { timeout: 5000, conceal: () => {} });
+  const tokens = new AccessTokens(parseCredentials(server.keyFile(), "f"), {
+    timeout: 5000,
+    conceal: () => {},
+    proxyFor: () => Promise.resolve(undefined),
+  });
   const many = await Promise.all(Array.from({ length: 10 }, () => tokens.get(ask)));
   assert.deepEqual([new Set(many).size, server.login.given], [1, 1]);
   await tokens.get(ask);
@@ -136,7 +140,11 @@ Deno.test("A token that is refused is fetched once more, and then the login has 
 
 Deno.test("Tokens wait for nobody who is gone", async () => {
   await using server = await startGcs();
-  const tokens = new AccessTokens(parseCredentials(server.keyFile(), "f"), { timeout: 5000, conceal: () => {} });
+  const tokens = new AccessTokens(parseCredentials(server.keyFile(), "f"), {
+    timeout: 5000,
+    conceal: () => {},
+    proxyFor: () => Promise.resolve(undefined),
+  });
   const stop = new AbortController();
   const work = tokens.get({ ...ask, signal: stop.signal });
   stop.abort();
