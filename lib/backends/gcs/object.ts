@@ -132,10 +132,13 @@ function parseMtime(metadata: unknown): { readonly modified?: number; readonly t
 
 const RFC3339 = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 const SECONDS = /^-?\d{1,12}(?:\.\d{1,9})?$/;
+/** As seconds they would be a year beyond 33,000. */
+const MILLISECONDS = /^\d{13}$/;
 
 /** Returns a time in ms. */
 function parseTime(text: string): number | undefined {
   if (SECONDS.test(text)) return Math.round(Number(text) * 1_000_000) / 1000;
+  if (MILLISECONDS.test(text)) return Number(text);
   const [, date, fraction = "0", zone] = RFC3339.exec(text) ?? [];
   if (date === undefined || zone === undefined) return undefined;
   const whole = Date.parse(`${date}${zone}`.toUpperCase());

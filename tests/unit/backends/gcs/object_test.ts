@@ -30,6 +30,7 @@ Deno.test("parseObject() reads the times that rclone, gsutil, gcloud, gcsfuse an
   assert.deepEqual(editedOf({ mtime: "2023-11-14T22:13:20.123456789Z" }), [1_700_000_000_123.457, undefined]);
   assert.deepEqual(editedOf({ mtime: "2023-11-14T23:13:20+01:00" }), [1_700_000_000_000, undefined]);
   assert.deepEqual(editedOf({ mtime: "1700000000.5" }), [1_700_000_000_500, undefined]);
+  assert.deepEqual(editedOf({ mtime: "1700000000123" }), [1_700_000_000_123, undefined]);
   assert.deepEqual(editedOf({ gcsfuse_mtime: "2023-11-14T22:13:20.5Z" }), [1_700_000_000_500, undefined]);
   assert.deepEqual(editedOf({ "goog-reserved-file-mtime": "1700000000" }), [1_700_000_000_000, 1000]);
   const both = { mtime: "2023-11-14T22:13:20.5Z", "goog-reserved-file-mtime": "1700000000" };
