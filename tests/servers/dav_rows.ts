@@ -1,7 +1,8 @@
 import { ensureServer } from "../support/servers/install.ts";
 import { remoteServerKind } from "../support/targets/remote_server.ts";
 import { fromRemoteServer } from "./ftp_rows.ts";
-import { type Expectation, type Row, works } from "./row.ts";
+import { startNginx, startNpmWebdav } from "./dav_servers.ts";
+import { type Expectation, type Row, type StartedRow, works } from "./row.ts";
 
 const debianModules = [
   "dir",
@@ -17,6 +18,15 @@ const debianModules = [
   "authz_host",
 ];
 
+/** nginx sets no times, and lists no name that begins with a dot. */
+const hidesDots: Expectation = {
+  kind: "degraded",
+  how:
+    "it hides names that begin with a dot: such files fail from the second run on, and folders that become empty are kept",
+  unfit: /(?:^|\/)\./,
+  holdsRemovals: true,
+};
+
 export const davRows: readonly Row[] = [
   {
     ...known("Apache with Debian's modules", "dav apache", {
@@ -31,10 +41,45 @@ export const davRows: readonly Row[] = [
   },
   known("Apache, Digest", "dav apache-digest"),
   known("Apache, TLS", "dav apache over TLS".replace("dav", "davs")),
-  known("nginx with LOCK", "dav nginx"),
-  known("lighttpd", "dav lighttpd"),
-  known("rclone serve webdav", "dav rclone"),
+  known("nginx with LOCK", "dav nginx", { expects: hidesDots }),
+  known("lighttpd without mime types", "dav lighttpd"),
+  known("lighttpd with mime types", "dav lighttpd", {
+    config:
+      () => ['mimetype.assign = (".html" => "text/html", ".txt" => "text/plain", "" => "application/octet-stream")'],
+  }),
+  known("rclone serve webdav", "dav rclone", {
+    expects: { kind: "degraded", how: "no times are set", losesTimes: true },
+  }),
+  started("nginx without LOCK", {
+    recipes: ["nginx"],
+    expects: hidesDots,
+    start: () => startNginx({ ext: true }),
+  }),
+  started("nginx without dav-ext", {
+    recipes: ["nginx"],
+    expects: {
+      kind: "refused",
+      how: "it lists no folders (PROPFIND)",
+      code: 2,
+      says: /does not speak WebDAV at ".*" \(status 405\)/,
+    },
+    start: () => startNginx({ ext: false }),
+  }),
+  started("webdav-server", {
+    recipes: ["webdav-server"],
+    expects: {
+      kind: "degraded",
+      how: "no times are set; names that hold a backslash are refused",
+      unfit: /\\/,
+      losesTimes: true,
+    },
+    start: startNpmWebdav,
+  }),
 ];
+
+function started(name: string, { expects = works, ...row }: StartedRow): Row {
+  return { protocol: "WebDAV", name, expects, ...row };
+}
 
 function known(
   name: string,

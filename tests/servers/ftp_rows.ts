@@ -1,5 +1,6 @@
 import { type RemoteServer, remoteServerKind } from "../support/targets/remote_server.ts";
-import { type Expectation, type MatrixServer, type Row, works } from "./row.ts";
+import { startFtpSrv, startInetutils, startPyftpdlib } from "./ftp_servers.ts";
+import { type Expectation, type MatrixServer, type Row, type StartedRow, works } from "./row.ts";
 
 /** vsftpd's listings show the day alone of a file older than half a year. */
 const roughTimes: Expectation = {
@@ -17,7 +18,20 @@ export const ftpRows: readonly Row[] = [
   known("ProFTPD, explicit TLS", "ftpes proftpd"),
   known("Pure-FTPd", "ftp pure-ftpd", { expects: noBackslash }),
   known("Pure-FTPd, explicit TLS", "ftpes pure-ftpd", { expects: noBackslash }),
+  started("pyftpdlib", { recipes: ["pyftpdlib"], start: () => startPyftpdlib() }),
+  started("pyftpdlib, explicit TLS", { recipes: ["pyftpdlib"], start: () => startPyftpdlib({ tls: true }) }),
+  started("inetutils-ftpd", {
+    recipes: ["inetutils"],
+    needsRoot: true,
+    expects: { kind: "degraded", how: "no times are set", losesTimes: true },
+    start: startInetutils,
+  }),
+  started("ftp-srv", { recipes: ["ftp-srv"], expects: noBackslash, start: startFtpSrv }),
 ];
+
+function started(name: string, { expects = works, ...row }: StartedRow): Row {
+  return { protocol: "FTP", name, expects, ...row };
+}
 
 function known(
   name: string,

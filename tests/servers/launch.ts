@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { ensureServer, freePort, type Installed, makeServerDir } from "../support/servers/install.ts";
+import { recipes } from "../support/servers/recipes.ts";
 import { makeKey, makeUser } from "../support/servers/sftp.ts";
 import type { MatrixServer } from "./row.ts";
 
@@ -84,6 +85,12 @@ export function python(name: string, ...args: readonly string[]): readonly strin
   return ["/usr/bin/python3", "-u", ownProgram(name), ...args];
 }
 
+/** A program of the table with the package of npm that its recipe names; it is no dependency of anything else. */
+export function npmProgram(recipe: string, name: string, ...args: readonly string[]): readonly string[] {
+  const packageName = recipes[recipe]?.npm ?? "";
+  return [Deno.execPath(), "run", "-q", "-A", "--no-lock", "--no-check", ownProgram(name), packageName, ...args];
+}
+
 /** Makes a host key; returns its path and its fingerprint. */
 export async function makeHostKey(dir: string, type = "ed25519"): Promise<{ path: string; fingerprint: string }> {
   const path = `${dir}/host_${type}`;
@@ -114,7 +121,11 @@ interface Started {
   readonly stack: AsyncDisposableStack;
 }
 
-async function launch({ command, greets = false }: Prepared, { port, place, stack }: Started): Promise<void> {
+/** Starts a program, waits until it listens, and ends it with the stack by its process id. */
+async function launch(
+  { command, greets = false }: Pick<Prepared, "command" | "greets">,
+  { port, place, stack }: Started,
+): Promise<void> {
   const [program = "", ...args] = command;
   const child = new Deno.Command(program, { args, env: place.env, stdin: "null", stdout: "null", stderr: "piped" })
     .spawn();

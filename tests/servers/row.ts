@@ -61,4 +61,7 @@ export interface Row {
   start(): Promise<MatrixServer>;
 }
 
+/** What a row says beside its protocol and name; `works` by default. */
+export type StartedRow = Pick<Row, "recipes" | "start"> & Partial<Pick<Row, "expects" | "needsRoot" | "isQuick">>;
+
 export const works: Expectation = { kind: "works" };

@@ -8,7 +8,7 @@ import {
   startRcloneSftp,
   startTinyssh,
 } from "./sftp_servers.ts";
-import { type Expectation, type MatrixServer, type Row, works } from "./row.ts";
+import { type Expectation, type MatrixServer, type Row, type StartedRow, works } from "./row.ts";
 
 const password = "pa:ss wörd";
 
@@ -40,7 +40,7 @@ export const sftpRows: readonly Row[] = [
   }),
   openssh("no setstat", { config: ["ForceCommand internal-sftp -P setstat,fsetstat,lsetstat"] }, {
     kind: "degraded",
-    how: "the server sets no times: files have that of their upload, said in one warning",
+    how: "no times are set, said in one warning",
     says: /The server refused to set the (?:time|mode) of /,
     losesTimes: true,
   }),
@@ -61,9 +61,7 @@ export const sftpRows: readonly Row[] = [
   started("tinyssh", { recipes: ["tinyssh"], needsRoot: true, start: () => startTinyssh() }),
 ];
 
-type Started = Pick<Row, "recipes" | "start"> & Partial<Pick<Row, "expects" | "needsRoot">>;
-
-function started(name: string, { expects = works, ...row }: Started): Row {
+function started(name: string, { expects = works, ...row }: StartedRow): Row {
   return { protocol: "SFTP", name, expects, ...row };
 }
 

@@ -45,6 +45,8 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     packages: ["python3", "python3-swift"],
     probe: probePython("eventlet, paste.deploy, swift.common.middleware.s3api.s3api"),
   },
+  "ftp-srv": npmRecipe("npm:ftp-srv@4.6.3"),
+  "webdav-server": npmRecipe("npm:webdav-server@2.6.3"),
   s3rver: npmRecipe("npm:s3rver@3.7.1"),
   // Of the emulators of a whole cloud's tools, the one of Cloud Storage alone.
   "gcs-emulator": npmRecipe("npm:firebase-tools@15.34.2"),

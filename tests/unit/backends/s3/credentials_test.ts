@@ -17,6 +17,7 @@ async function found(
     ...{ endpoint: undefined, region: undefined, bucket: "site", pathStyle: false, profile: undefined },
     ...{ credentials: undefined, timeout: 1000, connections: 1, objectOptions: { ...manners, requesterPays: false } },
     conceal: () => {},
+    proxyFor: () => Promise.resolve(undefined),
     ...given,
     env: (name) => ({ HOME: "/nowhere", ...env })[name],
   }, ask);
