@@ -12,6 +12,7 @@ import { parseEpsvPort, parseFeatures, parsePasvPort, parsePwdFolder } from "../
 import { CloseNotifyDetector } from "../../lib/net/close_notify.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { isChild, toRelPath } from "../../lib/core/path.ts";
+import { corpus, mlsdCorpus } from "../unit/backends/ftp/listing_corpus.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 12);
@@ -50,10 +51,22 @@ export const ftpTargets: readonly FuzzTarget[] = [
       "total 3\r\n-rw-r--r--   1 ftp ftp 1234 Nov 14 2023 a b\r\ndrwxr-xr-x 2 ftp ftp 4096 Nov 14 22:13 d\r\n" +
       "lrwxrwxrwx 1 ftp ftp 1 Jan  1 12:00 l -> a\r\n",
       "11-22-26  07:48AM       <DIR>          d\r\n2026-01-31  07:48    12 a.txt\r\n",
+      ...corpus.flatMap(({ lines }) => lines.map(([line]) => `${line.replaceAll("\n", "\r\n")}\r\n`)),
     ],
     tokens: [
       ...["-rw-r--r-- ", "drwxr-xr-x ", "lrwxrwxrwx ", "1 ftp ", "1234 ", "Nov 14 ", "Feb 30 ", "2023 ", "22:13 "],
-      ...["11-22-26 ", "07:48AM ", "<DIR> ", "total 9", "2026-01-31 ", ...NAMES],
+      ...[
+        "11-22-26 ",
+        "07:48AM ",
+        "<DIR> ",
+        "total 9",
+        "2026-01-31 ",
+        "15:13:10 ",
+        "+0100 ",
+        ";1 ",
+        "+r,s1,\t",
+        ...NAMES,
+      ],
     ],
     run: (bytes) =>
       readListing(
@@ -68,6 +81,7 @@ export const ftpTargets: readonly FuzzTarget[] = [
     seeds: [
       "type=cdir;unique=1; d\r\ntype=file;size=12;modify=20231114221320.5;UNIX.mode=0644; a b\r\n" +
       "type=dir;unique=2;UNIX.groupname=a b; e\r\ntype=OS.unix=slink:/x y; l\r\n",
+      ...mlsdCorpus.map(([line]) => `${line}\r\n`),
     ],
     tokens: [
       ...["type=file;", "type=dir;", "type=cdir;", "type=pdir;", "type=OS.unix=slink:/x y;", "size=", "size=-1;"],

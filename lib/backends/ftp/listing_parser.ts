@@ -190,7 +190,7 @@ function opaqueLines(
   dir: RelPath,
 ): OpaqueEntry {
   const line = escapeForDisplay((lines[0] ?? "").slice(0, 100));
-  const gated = checkName(dir, `line "${line.slice(0, 64)}"`);
+  const gated = checkName(dir, "(a line of the listing)");
   const why = count === 1
     ? `the server's listing has a line that cannot be read for certain, "${line}"`
     : `the server's listing has ${count} lines that cannot be read for certain, the first of them "${line}"`;

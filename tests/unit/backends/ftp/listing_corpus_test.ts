@@ -4,7 +4,9 @@ import { DAY, MINUTE, SECOND } from "../../../../lib/backends/ftp/formats/line.t
 import { listParser } from "../../../../lib/backends/ftp/ls_parser.ts";
 import type { Entry } from "../../../../lib/core/entry.ts";
 import { root } from "../../../../lib/core/path.ts";
-import { corpus, type CorpusPart } from "./listing_corpus.ts";
+import type { ListingParser } from "../../../../lib/backends/ftp/listing_parser.ts";
+import { mlsdParser } from "../../../../lib/backends/ftp/mlsd_parser.ts";
+import { corpus, type CorpusPart, mlsdCorpus } from "./listing_corpus.ts";
 
 const now = Date.UTC(2026, 10, 22, 12, 0);
 
@@ -13,6 +15,10 @@ function shownAs(lines: string, { isBytes }: CorpusPart): string {
   for (const line of lines.split("\n")) {
     listing.addLine(isBytes === true ? line : Buffer.from(line, "utf8").toString("latin1"));
   }
+  return resultOf(listing);
+}
+
+function resultOf(listing: ListingParser): string {
   const { entries } = listing.result();
   const isIncomplete = entries.some((entry) => entry.kind === "opaque" && entry.incomplete === true);
   const read = entries.filter((entry) => entry.kind !== "opaque" || entry.incomplete !== true).map(describe);
@@ -40,6 +46,15 @@ for (const part of corpus) {
     assert.deepEqual(found, part.lines);
   });
 }
+
+Deno.test("lines of MLSD become what they show, or make the folder incomplete", () => {
+  const found = mlsdCorpus.map(([line]) => {
+    const listing = mlsdParser({ dir: root, encoding: "utf8" });
+    listing.addLine(line);
+    return [line, resultOf(listing)];
+  });
+  assert.deepEqual(found, mlsdCorpus);
+});
 
 Deno.test("the lines of LIST that are tried are many, in each format", () => {
   const count = corpus.reduce((sum, { lines }) => sum + lines.length, 0);
