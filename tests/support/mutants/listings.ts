@@ -101,8 +101,8 @@ export const mutantsOfListings: readonly Mutant[] = [
   {
     name: "the name of a link ends at its first arrow",
     file: "lib/backends/ftp/formats/unix.ts",
-    old: "return fitting.length === 1 ? fitting[0] : undefined;",
-    new: "return names[0];",
+    old: "return end > 0 && rest.startsWith(ARROW, end) ? rest.slice(0, end) : undefined;",
+    new: "return rest.slice(0, first);",
     tests: [listTest, corpusTest],
   },
   {

@@ -61,9 +61,9 @@ function findDate(line: string, from: number, clock: Clock): SizeAndDate | undef
   SIZE.lastIndex = from;
   for (let parts = SIZE.exec(line); parts !== null; parts = SIZE.exec(line)) {
     const date = dateAt(line, SIZE.lastIndex, clock);
-    const [, digits = ""] = parts;
-    const before = line.slice(from, parts.index).trim();
+    const before = date === undefined ? "" : line.slice(from, parts.index).trim();
     if (date !== undefined && before !== "") {
+      const [, digits = ""] = parts;
       return isSumOf(before, digits) ? undefined : { digits, date };
     }
     SIZE.lastIndex = parts.index + 1;
@@ -79,14 +79,14 @@ function isSumOf(before: string, digits: string): boolean {
 
 /**
  * Returns the name of a link. Of several arrows the one ends the name behind which there are as many bytes as the
- * link's size says; undefined if none or several do.
+ * link's size says; undefined if none does.
  */
 function linkName(rest: string, digits: string): string | undefined {
-  const names = rest.split(ARROW);
-  if (names.length <= 2) return names[0];
-  const ends = names.slice(1).map((_, count) => names.slice(0, count + 1).join(ARROW));
-  const fitting = ends.filter((name) => rest.length - name.length - ARROW.length === Number(digits));
-  return fitting.length === 1 ? fitting[0] : undefined;
+  const first = rest.indexOf(ARROW);
+  if (first < 0) return rest;
+  if (!rest.includes(ARROW, first + 1)) return rest.slice(0, first);
+  const end = rest.length - Number(digits) - ARROW.length;
+  return end > 0 && rest.startsWith(ARROW, end) ? rest.slice(0, end) : undefined;
 }
 
 const ARROW = " -> ";
