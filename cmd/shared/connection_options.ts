@@ -76,8 +76,10 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly tlsHostCertificateFingerprint?: string | readonly string[];
   /** A PEM file with the certificate and the private key that log this side in over TLS. */
   readonly tlsClientCertificatePath?: string;
-  /** The server's encoding of names, Utf8 by default. */
-  readonly encoding?: "Utf8" | "Latin1";
+  /**
+   * The server's encoding of names, utf8 by default: latin1, cp1252, cp1251, koi8-r, gbk, big5, shift_jis and others.
+   */
+  readonly ftpEncoding?: string;
   /** Speaks TLS, as davs: and https: do. */
   readonly secure?: boolean;
   /** The folder to start in when the address names none: "/remote.php/dav/files/me". */

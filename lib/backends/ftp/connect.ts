@@ -1,13 +1,14 @@
+import { escapeForDisplay } from "../../core/path.ts";
 import { badInput, type ErrorFacts, type ErrorKind, SyncError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { optsMlstCommand } from "./mlsd_parser.ts";
 import { ControlConnection, type ControlSettings } from "./control_connection.ts";
 import { type DataMode, DataRoute } from "./data_route.ts";
-import { encodeText, type PathEncoding } from "./listing_parser.ts";
 import { errorKindOf, serverMessage } from "./errors.ts";
 import { readProfile, type ServerProfile } from "./profile.ts";
 import type { Reply } from "./replies.ts";
 import { findProxy } from "../../net/proxy.ts";
+import { findEncoding, type TextEncoding } from "../../net/text_encoding.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import {
   CLIENT_CERTIFICATE_ADVICE,
@@ -22,7 +23,7 @@ export type Security = "None" | "Auto" | "Implicit" | "Explicit";
 
 export interface FtpConnector {
   readonly label: string;
-  readonly encoding: PathEncoding;
+  readonly encoding: TextEncoding;
   readonly timeout: number;
   /** Opens a logged-in connection. */
   connect(call: CallOptions): Promise<ControlConnection>;
@@ -55,7 +56,7 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
   const scheme = security === "Implicit" ? "ftps" : security === "Explicit" ? "ftpes" : "ftp";
   const user = address.user ?? "anonymous";
   const label = labelOf({ ...address, scheme, port }, security === "Implicit" ? 990 : 21);
-  const encoding = options.Encoding === "Latin1" ? "latin1" as const : "utf8" as const;
+  const encoding = readEncoding(options.FtpEncoding ?? options.Encoding);
   const login: LoginContext = {
     target,
     settings,
@@ -91,7 +92,7 @@ interface LoginContext {
   readonly security: Security;
   readonly user: string;
   readonly label: string;
-  readonly encoding: PathEncoding;
+  readonly encoding: TextEncoding;
   readonly state: {
     allowTls13: boolean;
     /** Whether the user was warned that the password goes in clear text. */
@@ -176,7 +177,7 @@ async function logIn(
   { target, user, label, encoding, state }: LoginContext,
 ): Promise<void> {
   const start = performance.now();
-  let reply = await control.sendCommand(`USER ${encodeText(user, encoding)}`);
+  let reply = await control.sendCommand(`USER ${encodeLogin("user name", user, encoding)}`);
   control.highLatency = performance.now() - start > HIGH_LATENCY_MS;
   if (reply.code === 331) {
     const password = await readPassword(target, user);
@@ -186,7 +187,7 @@ async function logIn(
         `The password goes to "${label}" in clear text; -FtpSecure Explicit encrypts it if the server supports TLS`,
       );
     }
-    reply = await control.sendCommand(`PASS ${encodeText(password, encoding)}`);
+    reply = await control.sendCommand(`PASS ${encodeLogin("password", password, encoding)}`);
   }
   if (reply.code === 230 || reply.code === 202) return;
   if (reply.code === 332) {
@@ -217,7 +218,23 @@ async function readPassword(target: ConnectContext, user: string): Promise<strin
   return typed;
 }
 
-async function prepare(control: ControlConnection, { label, state: { facts } }: LoginContext): Promise<void> {
+function readEncoding(name = "utf8"): TextEncoding {
+  const found = findEncoding(name);
+  if (found !== undefined) return found;
+  throw badInput(
+    `-FtpEncoding "${
+      escapeForDisplay(name)
+    }" is unknown: write utf8, latin1, cp1252, cp1251, koi8-r, gbk, big5, shift_jis, euc-kr or another name of that kind.`,
+  );
+}
+
+function encodeLogin(what: string, text: string, encoding: TextEncoding): string {
+  const bytes = encoding.encode(text);
+  if (bytes !== undefined) return bytes;
+  throw badInput(`The ${what} cannot be written in the encoding ${encoding.name}: -FtpEncoding names another one.`);
+}
+
+async function prepare(control: ControlConnection, { label, encoding, state: { facts } }: LoginContext): Promise<void> {
   if (control.isSecure) {
     const [, prot] = await control.sendCommands(["PBSZ 0", "PROT P"]);
     if (prot.code !== 200) {
@@ -225,7 +242,8 @@ async function prepare(control: ControlConnection, { label, state: { facts } }: 
       throw connectError("connection", label, why);
     }
   }
-  const [type] = await control.sendCommands(["TYPE I", "OPTS UTF8 ON", ...(facts === undefined ? [] : [facts])]);
+  const utf8 = encoding.name === "utf8" ? "ON" : "OFF";
+  const [type] = await control.sendCommands(["TYPE I", `OPTS UTF8 ${utf8}`, ...(facts === undefined ? [] : [facts])]);
   assertAccepted(type, label, "refuses binary transfers");
 }
 

@@ -4,7 +4,7 @@ import type { Entry } from "../../core/entry.ts";
 import { readListing, readPlainListing } from "./list.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { opaqueLink } from "./formats/line.ts";
-import { encodeText, mayBeUnread } from "./listing_parser.ts";
+import { mayBeUnread } from "./listing_parser.ts";
 import {
   childOf,
   type FetchedListing,
@@ -151,7 +151,7 @@ async function listLinks(
   const links = new Set(entries.map(({ path }) => childOf(context.serverPath, serverNameOf(path))));
   const unreadLines = listing?.unreadLines?.filter((line) => /^[ \t]*l/.test(line)) ?? [];
   const doubtful = { unreadableCount: unreadLines.length, unreadLines };
-  const rawName = (serverPath: string) => encodeText(serverNameOf(serverPath), session.encoding);
+  const rawName = (serverPath: string) => session.encoding.encode(serverNameOf(serverPath)) ?? "";
   return { has: (serverPath) => links.has(serverPath) || mayBeUnread(doubtful, rawName(serverPath)) };
 }
 

@@ -145,7 +145,7 @@ async function fetchListing(
   operation: ListCommand,
 ): Promise<FetchedListing> {
   const { context, command } = operation;
-  const settings = { dir: context.path, encoding: session.encoding };
+  const settings = { dir: context.path, encoding: session.encoding.name };
   const uniques = new Map<RelPath, string>();
   const listing = command.startsWith("MLSD")
     ? mlsdParser(settings, (path, unique) => uniques.set(path, unique))

@@ -3,19 +3,7 @@ import { createHash } from "node:crypto";
 import { checkName, escapeForDisplay, type RelPath } from "../../core/path.ts";
 import type { Entry, OpaqueEntry } from "../../core/entry.ts";
 import { type LineResult, type ListFormat, utcToMs } from "./formats/line.ts";
-
-/** The encoding of names on a server. */
-export type PathEncoding = "utf8" | "latin1";
-
-/** Encodes text for the connection, one character per byte. */
-export function encodeText(text: string, encoding: PathEncoding): string {
-  return encoding === "latin1" ? text : Buffer.from(text, "utf8").toString("latin1");
-}
-
-/** Decodes text received over the connection. */
-export function decodeText(text: string, encoding: PathEncoding): string {
-  return encoding === "latin1" ? text : Buffer.from(text, "latin1").toString("utf8");
-}
+import { findEncoding } from "../../net/text_encoding.ts";
 
 /** The parsed content of a listing. */
 export interface ParsedListing {
@@ -34,7 +22,8 @@ export interface ParsedListing {
 
 export interface ListSettings {
   readonly dir: RelPath;
-  readonly encoding: PathEncoding;
+  /** The name of the encoding of names. */
+  readonly encoding: string;
 }
 
 /** The reader of the lines of one listing. */
@@ -144,7 +133,7 @@ export class ListingParser {
 /** Whether the line begins with ls's word for "total" in some language. */
 function isKnownSum(line: string): boolean {
   const [word = ""] = line.split(/[ \t:]/);
-  return SUMS.includes(decodeText(word, "utf8").toLowerCase());
+  return SUMS.includes((findEncoding("utf8")?.decode(word) ?? word).toLowerCase());
 }
 
 const SUMS: readonly string[] = [
@@ -230,9 +219,16 @@ function toEntry(raw: string, { dir, encoding }: ListSettings, make: (path: RelP
     const gated = checkName(dir, `${raw.slice(0, 64)}…`);
     return opaqueName(gated.ok ? gated.path : gated.displayPath, `the name is longer than ${MAX_NAME_BYTES} bytes`);
   }
-  const isPlain = encoding === "latin1" || /^[ -~]*$/.test(raw);
-  const gated = checkName(dir, isPlain ? raw : decodeText(raw, encoding));
-  return gated.ok ? make(gated.path) : opaqueName(gated.displayPath, gated.why);
+  const name = /^[ -~]*$/.test(raw) ? raw : findEncoding(encoding)?.decode(raw) ?? "\ufffd";
+  const gated = checkName(dir, name);
+  if (gated.ok) return make(gated.path);
+  return opaqueName(gated.displayPath, name.includes("\ufffd") ? explainEncoding(encoding) : gated.why);
+}
+
+/** Returns why a name cannot be read, and the option that names the right encoding. */
+export function explainEncoding(name: string): string {
+  const used = name === "utf8" ? "UTF-8" : name;
+  return `the name is not valid in ${used}: -FtpEncoding names the server's encoding, such as latin1, cp1252 or gbk`;
 }
 
 const TWICE = "the listing names it twice";

@@ -19,7 +19,6 @@ import { list } from "./list.ts";
 import { hashCommands, hashFile } from "./checksum.ts";
 import { toConnector } from "./connect.ts";
 import { describesFiles, type ServerProfile } from "./profile.ts";
-import { decodeText } from "./listing_parser.ts";
 import { stat } from "./stat.ts";
 import { FtpPool } from "./pool.ts";
 import { readFile } from "./read.ts";
@@ -113,7 +112,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
     },
   };
   try {
-    const home = decodeText(profile.home, connector.encoding);
+    const home = connector.encoding.decode(profile.home);
     return new FtpBackend({ session, traits, home }, {
       place: resolveRoot(address.path, { from: home, home, knowsHome: profile.knowsHome }),
       owns: true,

@@ -4,7 +4,7 @@ import { operationError } from "../../core/operation.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { download } from "./data_transfer.ts";
 import { saysNothingFound, serverMessage, toSyncError } from "./errors.ts";
-import { decodeText, LineSplitter, parseTime } from "./listing_parser.ts";
+import { explainEncoding, LineSplitter, parseTime } from "./listing_parser.ts";
 import { childOf, encodePath, type FetchedListing, type FtpSession, type PathContext } from "./session.ts";
 
 /**
@@ -59,9 +59,15 @@ export async function fetchByNames(
   );
   const entries: Entry[] = [];
   for (const name of new Set(names)) {
-    const checked = checkName(context.path, decodeText(name, session.encoding));
+    const text = session.encoding.decode(name);
+    const checked = checkName(context.path, text);
     if (!checked.ok) {
-      entries.push({ kind: "opaque", path: checked.displayPath, cause: "name", why: checked.why });
+      entries.push({
+        kind: "opaque",
+        path: checked.displayPath,
+        cause: "name",
+        why: text.includes("\ufffd") ? explainEncoding(session.encoding.name) : checked.why,
+      });
       continue;
     }
     entries.push(

@@ -27,10 +27,11 @@ export const ftpOptions = [
   },
   ...clientCertificateOptions,
   {
-    name: "Encoding",
+    name: "FtpEncoding",
+    aliases: ["Encoding"],
     kind: "text",
-    values: ["Utf8", "Latin1"],
-    help: "The server's encoding of names, Utf8 by default.",
+    help:
+      "The server's encoding of names, utf8 by default: latin1, cp1252, cp1251, koi8-r, gbk, big5, shift_jis and others.",
   },
   {
     name: "ReconnectTime",

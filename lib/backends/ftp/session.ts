@@ -5,9 +5,10 @@ import type { ServerMemory } from "../../core/protocol.ts";
 import type { DirectWrites } from "../shared/direct_writes.ts";
 import type { ServerProfile } from "./profile.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { decodeText, encodeText, type ParsedListing, type PathEncoding } from "./listing_parser.ts";
+import type { ParsedListing } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
 import { NoReply } from "./replies.ts";
+import type { TextEncoding } from "../../net/text_encoding.ts";
 import { NETWORK_OPERATION } from "../../net/net_error.ts";
 import { operationError, type ResolvedPath } from "../../core/operation.ts";
 
@@ -25,7 +26,7 @@ export interface FtpSession {
   /** Says once in a session what the server lacks, and what that means. */
   warnOnce(message: string): void;
   readonly profile: ServerProfile;
-  readonly encoding: PathEncoding;
+  readonly encoding: TextEncoding;
   /** ms to wait at least for the final reply of a transfer whose bytes are all there. */
   readonly finalReplyTime: number;
   readonly hasMlst: boolean;
@@ -104,11 +105,11 @@ export type PathContext = ResolvedPath;
 
 /** Returns the path in the server's encoding. Rejects with badInput if the encoding cannot represent the name. */
 export function encodePath(session: FtpSession, { serverPath, ...context }: PathContext): string {
-  const text = encodeText(serverPath, session.encoding);
-  // deno-lint-ignore no-control-regex
-  if (decodeText(text, session.encoding) === serverPath && !/[^\u0000-\u00ff]/.test(text)) return text;
+  const { encoding } = session;
+  const bytes = encoding.encode(serverPath);
+  if (bytes !== undefined && encoding.decode(bytes) === serverPath) return bytes;
   throw operationError(context, "badInput", {
-    why: "the server's encoding cannot represent this name: try -Encoding Utf8",
+    why: `the encoding ${encoding.name} has no bytes for this name: rename it, or name another one with -FtpEncoding`,
   });
 }
 

@@ -4,7 +4,7 @@ import { describeMismatch } from "../shared/preconditions.ts";
 import { list } from "./list.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { parseMlst } from "./mlsd_parser.ts";
-import { encodeText, mayBeUnread, parseTime } from "./listing_parser.ts";
+import { mayBeUnread, parseTime } from "./listing_parser.ts";
 import { opaqueLink } from "./formats/line.ts";
 import { isAbsent, isDenied, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
@@ -171,7 +171,8 @@ async function statWithoutMlst(
   if (listed?.kind === "file" && found?.kind === "file") return found;
   if (listed !== undefined) return { ...listed, path: context.path };
   if (shown !== undefined) return shown;
-  if (mayBeUnread(listing, encodeText(serverNameOf(context.serverPath), session.encoding))) {
+  const rawName = session.encoding.encode(serverNameOf(context.serverPath)) ?? "";
+  if (mayBeUnread(listing, rawName)) {
     throw operationError(context, "unexpected", {
       why: "the listing of its folder has lines that cannot be read: it may exist",
     });

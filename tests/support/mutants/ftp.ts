@@ -23,8 +23,8 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "what is not in a listing with unread lines is absent",
     file: "lib/backends/ftp/stat.ts",
-    old: "if (mayBeUnread(listing, encodeText(serverNameOf(context.serverPath), session.encoding))) {",
-    new: 'if (mayBeUnread(listing, "\\u0000") && encodeText("", session.encoding) !== "") {',
+    old: "if (mayBeUnread(listing, rawName)) {",
+    new: 'if (mayBeUnread(listing, "\\u0000") && rawName === "") {',
     tests: [hostileTest],
   },
   {
