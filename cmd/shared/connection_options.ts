@@ -84,7 +84,10 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly secure?: boolean;
   /** The folder to start in when the address names none: "/remote.php/dav/files/me". */
   readonly rootPath?: string;
-  /** How to log in. Auto takes the best that the server offers; with Bearer the password is the token. */
+  /**
+   * How to log in. Auto takes the best that the server offers; Basic sends the login with the first request; with
+   * Bearer the password is the token.
+   */
   readonly auth?: "Auto" | "Basic" | "Digest" | "Bearer";
   /**
    * Webdav: Lets a password travel over http: to another machine, where everybody on the way can read it. Gcs: Lets

@@ -1,4 +1,4 @@
-import { SyncError } from "../../core/errors.ts";
+import { cancelled, SyncError } from "../../core/errors.ts";
 import type { HttpClient, HttpRequest, HttpResponse, RequestBody } from "../../http/client.ts";
 import { isLoopback } from "../../net/host.ts";
 import {
@@ -46,6 +46,8 @@ export class AuthenticatedHttp {
   #challenge: Challenge | undefined;
   #credentials: Promise<Credentials> | undefined;
   #isProven = false;
+  /** The one attempt to log in although the server asked for no login. */
+  #unasked: Promise<void> | undefined;
 
   constructor(http: HttpClient, options: LoginOptions, target: ConnectContext) {
     this.#http = http;
@@ -56,6 +58,11 @@ export class AuthenticatedHttp {
   /** The scheme this session logged in with; undefined before the login. */
   get scheme(): AuthScheme | undefined {
     return this.#authorizer?.scheme;
+  }
+
+  /** Whether a user was given and the server never asked for the login. */
+  get withholdsLogin(): boolean {
+    return this.#options.user !== undefined && this.#authorizer === undefined;
   }
 
   /** The server's "https://host:port". */
@@ -79,12 +86,16 @@ export class AuthenticatedHttp {
   }
 
   async #sendAuthorized(request: HttpRequest, context: OperationContext, revert: () => void): Promise<HttpResponse> {
+    if (this.#sendsFirst) await this.#loginUnasked(context);
     for (let attempt = 1;; attempt++) {
       const used = this.#authorizer;
       const response = await this.#http.send(this.#authorize(request, used), context);
       if (response.status !== 401) {
         if (used !== undefined) this.#isProven = true;
-        return response;
+        if (used !== undefined || !this.#mayHideChallenge(request, response)) return response;
+        await this.#loginUnasked(context);
+        if (this.#authorizer === undefined) return response;
+        return await this.#retryWithLogin(request, { context, revert, response });
       }
       await response.discard();
       revert();
@@ -104,6 +115,64 @@ export class AuthenticatedHttp {
     if (Math.floor(response.status / 100) === 2 || context.acceptedStatuses?.includes(response.status)) return response;
     await response.discard();
     throw toSyncError(context, response);
+  }
+
+  /** Whether the login goes with the first request: the user chose Basic, and the line may carry it. */
+  get #sendsFirst(): boolean {
+    const { scheme, user } = this.#options;
+    return scheme === "Basic" && user !== undefined && this.#authorizer === undefined && this.#maySend;
+  }
+
+  get #maySend(): boolean {
+    const { secure, allowInsecure, host } = this.#options;
+    return secure || allowInsecure || isLoopback(host);
+  }
+
+  /** Whether a server that should answer 401 may have hidden it: some refuse, or show a login page, at once. */
+  #mayHideChallenge(request: HttpRequest, response: HttpResponse): boolean {
+    const { scheme, user, secure, origin } = this.#options;
+    const { status, headers } = response;
+    if (scheme !== undefined || user === undefined || !secure || this.#unasked !== undefined) return false;
+    const isPage = request.method === "PROPFIND" && status === 200 &&
+      /html/i.test(String(headers["content-type"] ?? ""));
+    return isPage ||
+      (HIDDEN_CHALLENGES.includes(status) && redirectTarget({ ...request, origin }, response) === undefined);
+  }
+
+  /** Prepares a login by Basic, once, if there is a password. */
+  async #loginUnasked(context: OperationContext): Promise<void> {
+    this.#unasked ??= (async () => {
+      const { user = "" } = this.#options;
+      const password = await this.#target.secret("password") ?? await this.#promptPassword(`Password of ${user}`);
+      if (password === undefined || this.#authorizer !== undefined) return;
+      this.#credentials = Promise.resolve({ user, password });
+      this.#authorizer = toAuthorizer({ scheme: "basic", params: new Map() }, { user, password });
+    })();
+    await this.#unasked;
+    if (context.signal.aborted) throw cancelled(context.signal, context.operation);
+  }
+
+  /** Sends the request again with the login. If that changes nothing, the session goes on without one. */
+  async #retryWithLogin(
+    request: HttpRequest,
+    { context, revert, response }: {
+      readonly context: OperationContext;
+      revert(): void;
+      readonly response: HttpResponse;
+    },
+  ): Promise<HttpResponse> {
+    await response.discard();
+    revert();
+    const used = this.#authorizer;
+    const again = await this.#http.send(this.#authorize(request, used), context);
+    if (again.status === 401) {
+      await again.discard();
+      throw toSyncError(context, again);
+    }
+    if (again.status === response.status && this.#authorizer === used) {
+      [this.#authorizer, this.#credentials] = [undefined, undefined];
+    } else this.#isProven = true;
+    return again;
   }
 
   #authorize(request: HttpRequest, authorizer: Authorizer | undefined): HttpRequest {
@@ -146,9 +215,7 @@ export class AuthenticatedHttp {
   }
 
   #assertSecure(context: OperationContext): void {
-    const { secure, host, allowInsecure, origin: shown } = this.#options;
-    if (secure || allowInsecure || isLoopback(host)) return;
-    throw insecureLoginError(shown, context.operation);
+    if (!this.#maySend) throw insecureLoginError(this.#options.origin, context.operation);
   }
 
   async #fetchCredentials({ scheme }: Challenge, context: OperationContext): Promise<Credentials> {
@@ -162,15 +229,19 @@ export class AuthenticatedHttp {
     }
     const given = await this.#target.secret("password");
     if (given !== undefined) return { user: name, password: given };
-    const what = isToken ? "Token" : `Password of ${name}`;
-    const typed = await this.#target.prompt(`${what} at ${shown}: `, false);
+    const typed = await this.#promptPassword(isToken ? "Token" : `Password of ${name}`);
     if (typed === undefined) {
       throw operationError(context, "auth", {
         why: `${shown} requires a password: give -PasswordFile or TANDEM_PASSWORD`,
       });
     }
-    this.#target.keepSecret("password", typed);
     return { user: name, password: typed };
+  }
+
+  async #promptPassword(what: string): Promise<string | undefined> {
+    const typed = await this.#target.prompt(`${what} at ${this.#options.origin}: `, false);
+    if (typed !== undefined) this.#target.keepSecret("password", typed);
+    return typed;
   }
 }
 
@@ -184,6 +255,8 @@ export function insecureLoginError(shown: string, operation: string): SyncError 
 /** One attempt for the challenge, one for a stale nonce, one for requests that ran concurrently with both. */
 const MAX_ATTEMPTS = 3;
 
+/** The statuses with which servers answer a request without a login, although 401 would ask for one. */
+const HIDDEN_CHALLENGES: readonly number[] = [302, 303, 307, 403, 404];
 const MAX_REDIRECTS = 3;
 
 /** Counts the bytes of an upload, so that those of a reply that asks for another request can be taken back. */

@@ -186,7 +186,8 @@ async function discover(
   if (status !== 207) {
     const location = hello.headers.location === undefined ? "" : String(hello.headers.location);
     const to = URL.canParse(location, http.origin + uri) ? new URL(location, http.origin + uri) : undefined;
-    throw notWebdavError(context, { status, to, uri: encodePath(context.start) });
+    const advice = http.withholdsLogin ? "; it asked for no login: -Auth Basic sends yours with the first request" : "";
+    throw notWebdavError(context, { status, to, uri: encodePath(context.start), advice });
   }
   const options = await http.send({ method: "OPTIONS", uri }, context);
   await options.discard();
@@ -216,11 +217,16 @@ function otherHostWarning(label: string, { host, other }: { readonly host: strin
 
 function notWebdavError(
   context: OperationContext,
-  { status, to, uri }: { readonly status: number; readonly to: URL | undefined; readonly uri: string },
+  { status, to, uri, advice }: {
+    readonly status: number;
+    readonly to: URL | undefined;
+    readonly uri: string;
+    readonly advice: string;
+  },
 ): Error {
   if (status === 403) {
     return operationError(context, "denied", {
-      why: `the server does not let this user into "${escapeForDisplay(uri)}"`,
+      why: `the server does not let this user into "${escapeForDisplay(uri)}"${advice}`,
     });
   }
   if (status >= 500) {
@@ -229,12 +235,12 @@ function notWebdavError(
   if (status >= 300 && status < 400 && to !== undefined) {
     const written = `${to.protocol === "https:" ? "davs" : "dav"}://${to.host}${to.pathname}`;
     return operationError(context, "refused", {
-      why: `the server is elsewhere: write ${escapeForDisplay(written).slice(0, 200)}`,
+      why: `the server is elsewhere: write ${escapeForDisplay(written).slice(0, 200)}${advice}`,
     });
   }
   return operationError(context, "unsupported", {
     why: `the server does not speak WebDAV at "${escapeForDisplay(uri)}" (status ${status}): check the path${
-      status === 405 ? "; nginx answers so without its dav-ext module" : ""
+      status === 405 ? "; nginx answers so without its dav-ext module" : advice
     }`,
   });
 }

@@ -23,7 +23,8 @@ export const webdavOptions = [
     name: "Auth",
     kind: "text",
     values: ["Auto", "Basic", "Digest", "Bearer"],
-    help: "How to log in. Auto takes the best that the server offers; with Bearer the password is the token.",
+    help:
+      "How to log in. Auto takes the best that the server offers; Basic sends the login with the first request; with Bearer the password is the token.",
   },
   {
     name: "AllowInsecure",

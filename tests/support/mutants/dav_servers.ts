@@ -3,9 +3,10 @@ import type { Mutant } from "./list.ts";
 const patient = "tests/unit/backends/webdav/patient_put_test.ts";
 const moves = "tests/unit/backends/webdav/move_test.ts";
 const odd = "tests/unit/backends/webdav/odd_listings_test.ts";
+const unasked = "tests/unit/backends/webdav/unasked_login_test.ts";
 const redirects = "tests/unit/backends/webdav/redirects_test.ts";
 
-/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE, odd listings. */
+/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE, odd listings, hidden logins. */
 export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a redirect to another origin is followed",
@@ -90,5 +91,19 @@ export const mutantsOfDavServers: readonly Mutant[] = [
     old: "if (observed.showsDots !== undefined && observed.omitsSelf !== true) return observed.showsDots;",
     new: "if (observed.showsDots !== undefined || observed.omitsSelf === true) return observed.showsDots ?? true;",
     tests: [odd],
+  },
+  {
+    name: "dav: a login that nobody asked for goes over clear HTTP",
+    file: "lib/backends/webdav/authenticated_http.ts",
+    old: "if (scheme !== undefined || user === undefined || !secure || this.#unasked !== undefined) return false;",
+    new: "if (scheme !== undefined || user === undefined || this.#unasked !== undefined) return false;",
+    tests: [unasked],
+  },
+  {
+    name: "dav: a login that nobody asked for is sent again and again",
+    file: "lib/backends/webdav/authenticated_http.ts",
+    old: "if (scheme !== undefined || user === undefined || !secure || this.#unasked !== undefined) return false;",
+    new: "if (scheme !== undefined || user === undefined || !secure) return false;",
+    tests: [unasked],
   },
 ];

@@ -245,11 +245,14 @@ for (
 }
 
 Deno.test("list() rejects a listing that does not name its folder: it must not look empty", async () => {
-  let isOpen = false;
-  await withServer(() => isOpen ? multistatus(["http://elsewhere/", folderProps]) : home, {}, async (backend) => {
-    isOpen = true;
-    await assertRejects(list(backend), "unexpected");
-  });
+  const entries = [[["http://elsewhere/other/", folderProps]], [["/other/", folderProps]], []] as const;
+  for (const shown of entries) {
+    let isOpen = false;
+    await withServer(() => isOpen ? multistatus(...shown) : home, {}, async (backend) => {
+      isOpen = true;
+      await assertRejects(list(backend), "unexpected");
+    });
+  }
 });
 
 Deno.test("list() rejects HTML, a DOCTYPE and a listing that ends too early", async () => {
