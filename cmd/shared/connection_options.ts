@@ -95,6 +95,8 @@ export interface ConnectionOptions extends ProgramOptions {
    * over http: to another machine, where everybody on the way can read it.
    */
   readonly allowInsecure?: boolean;
+  /** Takes what the server makes of a file that it alters as it arrives, though its size is then another. */
+  readonly acceptAltered?: boolean;
   /** How many MiB the listing of one folder may have, 64 by default; beyond that the server is not believed. */
   readonly maxFolderListing?: number;
   /**

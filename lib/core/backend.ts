@@ -30,6 +30,8 @@ export interface Traits {
   readonly showsDots?: boolean | undefined;
   /** Equal revisions do not prove equal bytes (WebDAV ETags): size and time must be equal as well. */
   readonly weakRevisions?: boolean;
+  /** write() may return an entry of another size: the user accepts what the server makes of a file that it is sent. */
+  readonly altersFiles?: true;
 }
 
 export interface CallOptions {

@@ -39,6 +39,8 @@ export interface DavClient {
   readonly observed: ObservedBehaviour;
   /** The highest number of bytes of a listing. */
   readonly maxListingBytes: number;
+  /** Whether a written file may have another size than what was sent. */
+  readonly acceptsAltered: boolean;
   readonly patience: UploadPatience;
   /** The number of times that an upload was sent completely without an answer, by its path. */
   readonly doubtfulUploads: Map<string, number>;

@@ -81,6 +81,7 @@ export async function connectWebdav(
       maxListingBytes,
       onNoTimes,
       onOtherHost,
+      acceptsAltered: target.options["AcceptAltered"] === "true",
       patience: call.patience,
       doubtfulUploads: new Map(),
     };

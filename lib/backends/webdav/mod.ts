@@ -157,7 +157,7 @@ function resolveFolder(from: string, folder: string): string {
   return posix.resolve(from, folder);
 }
 
-function traitsOf({ profile, connections, observed, directWrites }: DavConnection): Traits {
+function traitsOf({ client, profile, connections, observed, directWrites }: DavConnection): Traits {
   return {
     timeStep: { property: 1, header: 1000, none: undefined }[profile.times],
     dirTimes: false,
@@ -167,6 +167,7 @@ function traitsOf({ profile, connections, observed, directWrites }: DavConnectio
     atomicWrite: profile.atomic,
     atomicRename: profile.atomic,
     inPlace: true,
+    ...(client.acceptsAltered ? { altersFiles: true } : {}),
     get directWrites() {
       // PUT itself replaces a file at once: nothing waits under another name.
       return profile.writes === "staged" && directWrites.isOn;

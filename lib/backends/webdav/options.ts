@@ -36,6 +36,11 @@ export const webdavOptions = [
     kind: "list",
     help: "The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone.",
   },
+  {
+    name: "AcceptAltered",
+    kind: "toggle",
+    help: "Takes what the server makes of a file that it alters as it arrives, though its size is then another.",
+  },
   noTempOption,
   ...clientCertificateOptions,
   {

@@ -159,9 +159,16 @@ export async function assertWritten(
 ): Promise<WrittenFile> {
   const { options } = pending;
   const found = await stat(client, { ...pending, serverPath });
-  if (found?.entry.kind === "file" && found.entry.size === options.size) return { entry: found.entry, found };
+  if (found?.entry.kind === "file" && (found.entry.size === options.size || client.acceptsAltered)) {
+    return { entry: found.entry, found };
+  }
   const now = found === undefined ? "nothing" : found.entry.kind === "file" ? `${found.entry.size} bytes` : "no file";
-  throw operationError(pending, "changed", { why: `the server holds ${now} after ${options.size} bytes were written` });
+  const advice = found?.entry.kind === "file"
+    ? "; if it alters files on purpose, -AcceptAltered takes what it makes of them"
+    : "";
+  throw operationError(pending, "changed", {
+    why: `the server holds ${now} after ${options.size} bytes were written${advice}`,
+  });
 }
 
 function escapeXml(text: string): string {

@@ -159,7 +159,7 @@ async function writeStaged(
     await send();
     const written = await finalize(client, pending, serverPath);
     const existing = expect === "absent" ? undefined : await check();
-    await commit(client, pending, { serverPath, existing });
+    await commit(client, pending, { serverPath, existing, size: written.size });
     return profile.keepsEtags
       ? written
       : await assertWritten(client, pending, pending.serverPath).then(({ entry }) => entry);
@@ -185,16 +185,20 @@ class RenamesRefused extends Error {
 async function commit(
   client: DavClient,
   pending: PendingWrite,
-  { serverPath, existing }: { readonly serverPath: readonly string[]; readonly existing: FoundEntry | undefined },
+  { serverPath, existing, size }: {
+    readonly serverPath: readonly string[];
+    readonly existing: FoundEntry | undefined;
+    readonly size: number;
+  },
 ): Promise<void> {
   const { observed, options, profile } = pending;
   const at = (names: readonly string[]) => stat(client, { ...pending, serverPath: names });
   const isDone = async () => {
     const found = (await at(pending.serverPath))?.entry;
-    return found?.kind === "file" && found.size === options.size && await at(serverPath) === undefined;
+    return found?.kind === "file" && found.size === size && await at(serverPath) === undefined;
   };
   const overwrite = existing === undefined ? "F" : "T";
-  const move = { method: "MOVE", from: serverPath, as: "file", overwrite, size: options.size, isDone } as const;
+  const move = { method: "MOVE", from: serverPath, as: "file", overwrite, size, isDone } as const;
   try {
     await requestMove(client, pending, { ...move, to: pending.serverPath });
     observed.moves = true;

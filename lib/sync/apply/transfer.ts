@@ -130,6 +130,7 @@ async function sendFile(
   }).catch((error) => {
     throw inPlace && begun > 0 ? toPartialWriteError(action, toSyncError(error, "copy")) : error;
   });
+  if (entry.size !== source.size && sides[action.to].traits.altersFiles === true) return entry;
   if (entry.size === source.size) return withSentChecksum(entry, sent, { source, to: sides[action.to], options });
   throw new SyncError(
     "unexpected",

@@ -204,7 +204,9 @@ function updatesOfCopy(
 ): readonly HistoryUpdate[] {
   const { facts, clocks } = state;
   const result = facts.done.get(action);
-  if (result?.kind !== "file" || result.size !== source.size) return [];
+  if (result?.kind !== "file") return [];
+  const isAltered = result.size !== source.size;
+  if (isAltered && facts.traits[to].altersFiles !== true) return [];
   const listed = facts.seen[to]?.entries;
   const seen = listed === undefined ? result : listed.get(path);
   if (seen?.kind !== "file") return [];
@@ -217,7 +219,7 @@ function updatesOfCopy(
   const stamps = to === "local"
     ? { local: mine, remote: toSideStamp(source) }
     : { local: toSideStamp(source), remote: mine };
-  const checksum = result.checksum ?? source.checksum;
+  const checksum = isAltered ? undefined : result.checksum ?? source.checksum;
   const name = to === "local" ? path : source.path;
   const base: BaseEntry = { path: name, kind: "file", ...stamps, ...(checksum === undefined ? {} : { checksum }) };
   const entries = to === "local" ? { local: seen, remote: source } : { local: source, remote: seen };

@@ -18,6 +18,17 @@ export function doubtfulSides(context: PlanContext, files: Files, base: BaseEntr
   return bothSides.filter((side) => isDoubtful(context, side, files[side], base));
 }
 
+/**
+ * Whether the sides have different contents because a server altered what it was sent, with the user's consent, and
+ * neither changed since. Only an upload to such a server records two sizes in one base entry.
+ */
+export function isAcceptedAlteration(context: PlanContext, files: Files, base: BaseEntry | undefined): boolean {
+  if (base?.local === undefined || base.remote === undefined || base.local.size === base.remote.size) return false;
+  if (!bothSides.some((side) => context.sides[side].traits.altersFiles === true)) return false;
+  return !comparesChecksum(context) &&
+    bothSides.every((side) => editDirection(context, side, files[side], base) === "still");
+}
+
 /** Whether one side's file is in doubt, as described at doubtfulSides(). */
 export function isDoubtful(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): boolean {
   const found = changeSince(context, side, entry, base);

@@ -1,7 +1,15 @@
 import { type FileEntry, type LinkEntry, otherSide, type Side, sides as bothSides } from "../../core/entry.ts";
 import { areTimesClose, compareTimes, sameChecksum, stepOf, type Verdict } from "../common/criteria.ts";
 import { type PlanContext, refuse, requestChecksum } from "./context.ts";
-import { canHideEdit, countUnproven, doubtfulSides, editDirection, equalityWeakness, haveFineTimes } from "./doubt.ts";
+import {
+  canHideEdit,
+  countUnproven,
+  doubtfulSides,
+  editDirection,
+  equalityWeakness,
+  haveFineTimes,
+  isAcceptedAlteration,
+} from "./doubt.ts";
 import { comparesTime, editTimes, findPartialSide, recordEqual } from "./changes.ts";
 import { type FilePair, recordKeptApart, recordPair } from "./record_pair.ts";
 import type { Row } from "./rows.ts";
@@ -22,6 +30,7 @@ export function planPair(context: PlanContext, pair: FilePair): void {
     return refuse(context, broken, { path: source.path, kind: "changed", why });
   }
   const base = row.base?.kind === "file" ? row.base : undefined;
+  if (broken === undefined && isAcceptedAlteration(context, pair, base)) return;
   const doubted = broken === undefined && base !== undefined ? doubtfulSides(context, pair, base) : [];
   // A source that was edited since the last run is copied, whatever happened to a target in doubt.
   const isEdited = base !== undefined && editDirection(context, otherSide(to), source, base) !== "still";

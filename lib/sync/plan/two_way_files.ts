@@ -2,7 +2,15 @@ import { type FileEntry, type LinkEntry, otherSide, type Side, sides as bothSide
 import { areTimesClose, sameChecksum } from "../common/criteria.ts";
 import { pickWinner, resolveConflict } from "./conflict.ts";
 import { keepFields, type PlanContext, refuse, requestChecksum } from "./context.ts";
-import { canHideEdit, countUnproven, doubtfulSides, editDirection, equalityWeakness, haveFineTimes } from "./doubt.ts";
+import {
+  canHideEdit,
+  countUnproven,
+  doubtfulSides,
+  editDirection,
+  equalityWeakness,
+  haveFineTimes,
+  isAcceptedAlteration,
+} from "./doubt.ts";
 import {
   changeSince,
   type ChangeState,
@@ -42,6 +50,7 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
   if (base.partialSide !== undefined && base[otherSide(base.partialSide)] === undefined) {
     return planBothChanged(context, pair);
   }
+  if (isAcceptedAlteration(context, pair, base)) return;
   const equal = sameChecksum(local.checksum, remote.checksum);
   const found = {
     local: changeSince(context, "local", local, base),

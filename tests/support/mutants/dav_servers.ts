@@ -4,9 +4,10 @@ const patient = "tests/unit/backends/webdav/patient_put_test.ts";
 const moves = "tests/unit/backends/webdav/move_test.ts";
 const odd = "tests/unit/backends/webdav/odd_listings_test.ts";
 const unasked = "tests/unit/backends/webdav/unasked_login_test.ts";
+const altered = "tests/e2e/webdav/altered_test.ts";
 const redirects = "tests/unit/backends/webdav/redirects_test.ts";
 
-/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE, odd listings, hidden logins. */
+/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE, odd listings, hidden logins, altered files. */
 export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a redirect to another origin is followed",
@@ -105,5 +106,19 @@ export const mutantsOfDavServers: readonly Mutant[] = [
     old: "if (scheme !== undefined || user === undefined || !secure || this.#unasked !== undefined) return false;",
     new: "if (scheme !== undefined || user === undefined || !secure) return false;",
     tests: [unasked],
+  },
+  {
+    name: "dav: an altered file hides every later edit",
+    file: "lib/sync/plan/doubt.ts",
+    old: "return !comparesChecksum(context) &&",
+    new: "return !comparesChecksum(context) ||",
+    tests: [altered],
+  },
+  {
+    name: "dav: a file of another size is accepted though nobody said so",
+    file: "lib/backends/webdav/put.ts",
+    old: "(found.entry.size === options.size || client.acceptsAltered)",
+    new: "(found.entry.size === options.size || client.acceptsAltered !== undefined)",
+    tests: [altered],
   },
 ];

@@ -18,6 +18,8 @@ export interface DavStoreOptions {
     request: DavRequest,
     count: number,
   ): { readonly status: number; readonly headers?: http.OutgoingHttpHeaders } | undefined;
+  /** What is stored of an upload; all of it by default. */
+  stores?(name: string, bytes: Uint8Array): Uint8Array;
   /** ms from the time a request was carried out to its reply. */
   late?(request: DavRequest): number;
   /** The status with which a gateway answers at once, and the ms after which the request is carried out all the same. */
@@ -216,7 +218,8 @@ class Store {
     const had = this.files.has(path);
     if (had && headers["if-none-match"] === "*") return answer(412);
     if (!this.#matches(path, headers["if-match"])) return answer(412);
-    const kept = bytes.subarray(0, this.keptBytes);
+    const whole = this.#manners.stores?.(nameOf(path), bytes) ?? bytes;
+    const kept = whole.subarray(0, this.keptBytes);
     this.files.set(path, { bytes: kept, modified: Math.floor(Date.now() / 1000) * 1000, version: ++this.#version });
     answer(had ? 204 : 201);
   }
