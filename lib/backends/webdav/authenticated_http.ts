@@ -176,9 +176,10 @@ export class AuthenticatedHttp {
   }
 
   #authorize(request: HttpRequest, authorizer: Authorizer | undefined): HttpRequest {
-    if (authorizer === undefined) return request;
-    const authorization = authorizer.header(request.method, request.uri);
-    return { ...request, headers: { ...request.headers, authorization } };
+    // Some firewalls refuse a request without Accept.
+    const headers = { accept: "*/*", ...request.headers };
+    if (authorizer === undefined) return { ...request, headers };
+    return { ...request, headers: { ...headers, authorization: authorizer.header(request.method, request.uri) } };
   }
 
   async #answerChallenge(

@@ -1,5 +1,5 @@
 import type { Entry, FileEntry } from "../../core/entry.ts";
-import { root } from "../../core/path.ts";
+import { escapeForDisplay, root } from "../../core/path.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { strongEtag, toEntry } from "./entry.ts";
 import { isWithoutSize, withMeasuredSize } from "./file_size.ts";
@@ -57,12 +57,19 @@ async function statAs(
   }
   const base = hrefBase(client, target, response);
   let match: DavResponse | undefined;
+  let other: string | undefined;
   for await (const davResponse of readMultistatus(response, target, client)) {
     if (match === undefined && locateHref(davResponse.href, base).is === "self") match = davResponse;
+    else other ??= davResponse.href;
   }
   if (match === undefined) {
     throw operationError(target, "unexpected", {
-      why: "the server answers for another path than the requested one",
+      why: "the server answers for another path than the requested one" +
+        (other === undefined
+          ? ""
+          : `: "${
+            escapeForDisplay(other).slice(0, 200)
+          }"; a proxy that rewrites paths must rewrite those in replies too`),
     });
   }
   if (match.status === 404) return undefined;

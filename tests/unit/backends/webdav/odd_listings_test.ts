@@ -157,3 +157,18 @@ for (
     }, start);
   });
 }
+
+Deno.test("a server whose replies name other paths than the requests is refused with that path", async () => {
+  const listing = (path: string): Entries => [[`/inner${path}`, folderProps]];
+  const error = await withServer({ listing, look: listing }, () => assert.fail("it opened"), "/dav").catch((error) =>
+    error
+  );
+  assert.match(error.message, /another path than the requested one: "\/inner\/dav\/?"; a proxy/);
+});
+
+Deno.test("each request has a header Accept, which some firewalls want", async () => {
+  await withServer({ listing: (path) => [[path, folderProps]] }, async ({ backend, asked }) => {
+    await backend.list(root, call);
+    assert.ok(asked.every(({ headers }) => headers.accept === "*/*"));
+  });
+});
