@@ -5,7 +5,7 @@ import { type Handle, OpenHandles } from "./open_handles.ts";
 import { ServerProfile } from "./profile.ts";
 import { RequestSender } from "./request_sender.ts";
 import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
-import { allowsManyFiles, type ClientOptions, closePatience } from "./client_options.ts";
+import { allowsManyFiles, type ClientOptions, closePatience, opensAsAsked } from "./client_options.ts";
 import { absentAsUndefined, END_OF_FILE, isUnknownRequest, rethrowRefusal, statusOf } from "./errors.ts";
 import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
@@ -29,6 +29,8 @@ export class SftpClient {
   readonly software: string;
   /** Whether the server processes requests in the order they were sent, so that they can be pipelined. */
   readonly keepsOrder: boolean;
+  /** Whether a file may be open for writing more than once. */
+  readonly sharesUploads: boolean;
   readonly closed: AbortSignal;
   readonly profile: ServerProfile;
   /** The ms limit for one operation while the server keeps answering, however few bytes it delivers. */
@@ -47,10 +49,9 @@ export class SftpClient {
     this.#channel = channel;
     this.#requests = channel.requests;
     this.#sender = new RequestSender(channel, options);
-    this.maxRead = channel.maxRead;
-    this.maxWrite = channel.maxWrite;
-    this.software = channel.software;
+    ({ maxRead: this.maxRead, maxWrite: this.maxWrite, software: this.software } = channel);
     this.keepsOrder = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
+    this.sharesUploads = opensAsAsked(channel.software);
     this.closed = channel.closed;
     this.profile = options.profile ?? new ServerProfile();
     this.operationTimeout = options.timeout * TIMEOUTS_PER_OPERATION;

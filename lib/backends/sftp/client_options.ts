@@ -15,6 +15,14 @@ export function allowsManyFiles(software: string): boolean {
   return /^(?:OpenSSH|mod_sftp|dropbear)/.test(software);
 }
 
+/**
+ * Whether the server's software opens a file as it is asked to. Others may empty it with each OPEN for writing, as
+ * `rclone serve sftp` does: a second handle would lose what the first has written, and the size would still be right.
+ */
+export function opensAsAsked(software: string): boolean {
+  return /^(?:OpenSSH|mod_sftp|dropbear)/.test(software);
+}
+
 /** Returns at least 5 minutes, and a second for each MiB: a gateway passes the file on before it answers. */
 export function closePatience(bytes: number): number {
   return Math.max(MIN_CLOSE_PATIENCE_MS, bytes / PASSED_ON_BYTES_PER_MS);

@@ -34,6 +34,8 @@ export class ParallelUpload {
   /** Offset and length of unanswered WRITEs, in ascending order. */
   readonly #unacked = new Map<number, number>();
   readonly #from: number;
+  /** Whether the file is written over several connections. */
+  readonly #isShared: boolean;
   /** Small chunks that are sent as one piece once they are large enough together. */
   #joined: Uint8Array[] = [];
   #joinedBytes = 0;
@@ -51,6 +53,7 @@ export class ParallelUpload {
     this.handle = first.handle;
     this.#handles = new Map([[first.client, first.handle]]);
     this.#from = first.from;
+    this.#isShared = first.client.sharesUploads;
     this.#next = first.from;
   }
 
@@ -142,7 +145,7 @@ export class ParallelUpload {
   #sendPiece(piece: Uint8Array): void {
     const { pending } = this.#options;
     const left = pending.options.size - this.#next;
-    if ((pending.order ?? "any") === "any") {
+    if (this.#isShared && (pending.order ?? "any") === "any") {
       this.#pool.grow(1 + Math.floor(left / BYTES_PER_CONNECTION));
       if (left > MAX_UNACKED) this.#openOnMoreConnections();
     }

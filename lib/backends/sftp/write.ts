@@ -1,5 +1,5 @@
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
-import type { FileEntry } from "../../core/entry.ts";
+import type { Entry, FileEntry } from "../../core/entry.ts";
 import { type Body, SMALL_FILE_BYTES, type WriteOptions } from "../../core/backend.ts";
 import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
 import { pickExpected } from "./stat.ts";
@@ -174,6 +174,10 @@ export async function overwriteInPlace(pool: Pool, body: Body, context: WriteCon
         context.checkParent(client),
       ]);
       const opened = parseStat(context.path, open);
+      // The server emptied the file when it was opened for writing: what is left to do is to fill it.
+      if (
+        !client.sharesUploads && found.size > 0 && isEmptyFile(current) && opened.kind === "file" && opened.size === 0
+      ) return;
       const why = describeMismatch(found, current) ??
         describeMismatch(found, opened.kind === "link" ? undefined : opened);
       if (why !== undefined) throw operationError(context, "changed", { why });
@@ -206,6 +210,10 @@ export async function overwriteInPlace(pool: Pool, body: Body, context: WriteCon
     client.closeInBackground(handle);
     throw error;
   }
+}
+
+function isEmptyFile(entry: Entry | undefined): boolean {
+  return entry?.kind === "file" && entry.size === 0;
 }
 
 /** The limit of unanswered WRITEs: 2 MiB of them, as much as a channel's window holds. */

@@ -220,6 +220,13 @@ export const mutantsOfSsh: readonly Mutant[] = [
     tests: [gateways],
   },
   {
+    name: "sftp: a large file is opened over several connections, although the server may empty it each time",
+    file: "lib/backends/sftp/parallel_upload.ts",
+    old: "this.#isShared = first.client.sharesUploads;",
+    new: "this.#isShared = true;",
+    tests: [gateways],
+  },
+  {
     name: "sftp: the CLOSE of an upload may take no longer than -Timeout",
     file: "lib/backends/sftp/requests.ts",
     old: "if (pending.patience !== undefined) this.#patient.add(pending);",

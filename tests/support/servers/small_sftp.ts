@@ -110,7 +110,9 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       const { status, message } = typeof refusal === "number" ? { status: refusal, message: undefined } : refusal;
       return sftp.status(id, status, message);
     }
-    work().catch((error: NodeJS.ErrnoException) => {
+    const { answerDelay = 0 } = options;
+    const done = answerDelay === 0 ? work() : new Promise((resolve) => setTimeout(resolve, answerDelay)).then(work);
+    done.catch((error: NodeJS.ErrnoException) => {
       const code = error.code === "ENOENT"
         ? STATUS_CODE.NO_SUCH_FILE
         : error.code === "EACCES"
@@ -136,7 +138,11 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       if (handles.size >= (options.mostOpen ?? Infinity)) {
         return sftp.status(id, STATUS_CODE.FAILURE, options.mostOpenMessage ?? "Too many open files in this session");
       }
-      const file = await open(real(path), toOpenFlags(flags));
+      const isEmptied = options.truncates === true && (flags & OPEN_MODE.WRITE) !== 0;
+      const file = await open(
+        real(path),
+        isEmptied ? constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC : toOpenFlags(flags),
+      );
       if (options.loses?.(path) !== true) return give(id, { file, path, written: 0 });
       await file.close();
       const elsewhere = await Deno.makeTempFile();

@@ -28,6 +28,10 @@ export interface SmallSftpOptions {
   closeDelay?(path: string): number;
   /** What happens to a WRITE that does not begin at the end of what its handle wrote: a refusal, or silence about its loss. */
   readonly outOfOrder?: "refuse" | "lose";
+  /** Whether each OPEN for writing empties the file, whatever its flags say. */
+  readonly truncates?: boolean;
+  /** ms before each answer. */
+  readonly answerDelay?: number;
   /** Whether every second WRITE is carried out after the one that follows it. */
   readonly scrambles?: boolean;
   /** Whether READDIR gives names without attributes. */

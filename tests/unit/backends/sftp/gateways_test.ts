@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { pattern, wholeBody } from "../../../support/content.ts";
+import { isSame, pattern, wholeBody } from "../../../support/content.ts";
 import type { SmallSftp } from "../../../support/servers/small_sftp.ts";
 import { call, DENIED, FAILURE, failure, fileAt, gatewayTest as test, put, UNSUPPORTED } from "./gateway.ts";
+
+function* slices(bytes: Uint8Array<ArrayBuffer>, size: number): Generator<Uint8Array<ArrayBuffer>> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
+}
 
 const countOpens = ({ mutations }: SmallSftp) => mutations.filter((one) => one.startsWith("OPEN")).length;
 
@@ -125,11 +129,36 @@ for (const outOfOrder of ["refuse", "lose"] as const) {
       const sizes = { small: 200_000, large: 2 << 20, last: 1 << 20 };
       for (const [name, size] of Object.entries(sizes)) {
         await put(backend, name, pattern(size), "00112233445566aa");
-        assert.deepEqual(await Deno.readFile(join(disk, name)), pattern(size), name);
+        assert.ok(isSame(await Deno.readFile(join(disk, name)), pattern(size)), name);
       }
     },
   );
 }
+
+test(
+  "write() of a large file opens it once on a server that empties a file with each OPEN",
+  { truncates: true, answerDelay: 4 },
+  async ({ disk, backend }) => {
+    const bytes = pattern(24 << 20);
+    const chunks = (from = 0) => ReadableStream.from(slices(bytes.subarray(from), 1 << 18));
+    await Promise.all(["a", "b"].map((name) => {
+      const options = { ...call, size: bytes.length, modified: 1.7e12, tag: "00112233445566aa" };
+      return backend.write(toRelPath(name), (from) => Promise.resolve(chunks(from)), options);
+    }));
+    for (const name of ["a", "b"]) assert.ok(isSame(await Deno.readFile(join(disk, name)), bytes), name);
+  },
+);
+
+test(
+  "write() in place fills a file that the server emptied when it was opened",
+  { truncates: true },
+  async ({ disk, backend }) => {
+    await Deno.writeTextFile(join(disk, "a"), "old content");
+    const options = { ...call, size: 3, modified: 1.7e12, expect: await fileAt(backend, "a"), inPlace: true };
+    await backend.write(toRelPath("a"), wholeBody("new"), options);
+    assert.equal(await Deno.readTextFile(join(disk, "a")), "new");
+  },
+);
 
 test(
   "write() sets time and mode by the path where the server refuses them by the handle",
