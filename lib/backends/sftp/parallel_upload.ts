@@ -1,17 +1,11 @@
 import { Buffer } from "node:buffer";
-import type { Body } from "../../core/backend.ts";
-import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
-import { stat } from "./stat.ts";
+import { awaitContent, forEachChunk, wrongSizeError } from "../../net/byte_stream.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
-import { createTemp, type PendingWrite, randomTag, removeTemp } from "./temp_file.ts";
+import { createTemp } from "./temp_file.ts";
+import { holdsLeftover, RESUME_WINDOW, resumeLeftover, type UploadOptions } from "./leftover.ts";
 import type { Handle } from "./open_handles.ts";
 import { type SftpClient, WRITE } from "./client.ts";
 import { operationError } from "../../core/operation.ts";
-
-export interface UploadOptions {
-  readonly pending: PendingWrite;
-  readonly body: Body;
-}
 
 /** Creates the temporary file, or resumes from a leftover. */
 export async function startUpload(pool: Pool, client: SftpClient, options: UploadOptions): Promise<ParallelUpload> {
@@ -29,6 +23,7 @@ export class ParallelUpload {
   readonly handle: Handle;
   readonly #pool: Pool;
   readonly #options: UploadOptions;
+  readonly #first: SftpClient;
   readonly #handles: Map<SftpClient, Handle>;
   readonly #opening = new Set<SftpClient>();
   /** Offset and length of unanswered WRITEs, in ascending order. */
@@ -51,6 +46,7 @@ export class ParallelUpload {
     this.#pool = pool;
     this.#options = options;
     this.handle = first.handle;
+    this.#first = first.client;
     this.#handles = new Map([[first.client, first.handle]]);
     this.#from = first.from;
     this.#isShared = first.client.sharesUploads;
@@ -77,7 +73,16 @@ export class ParallelUpload {
     while (this.#unacked.size > 0) await this.#waitForProgress();
     if (this.#failed !== undefined) throw this.#failed.error;
     if (this.#next < options.size) throw wrongSizeError(pending, { given: this.#next, size: options.size });
+    await this.#assertKept();
     this.#close(this.handle);
+  }
+
+  /** Checks what was resumed: a server that empties a file when it is opened or written has lost it by now. */
+  async #assertKept(): Promise<void> {
+    const client = this.#first;
+    if (this.#from === 0 || await holdsLeftover(client, this.handle, { ...this.#options, kept: this.#from })) return;
+    const why = "the server lost what an earlier attempt had written; the file is sent again from its beginning";
+    throw operationError(this.#options.pending, "busy", { why });
   }
 
   /** Closes the handles after a failure. */
@@ -198,68 +203,9 @@ export class ParallelUpload {
   }
 }
 
-/**
- * The largest distance between the first unacknowledged byte and the last one sent. Every version of Tandem must keep
- * this value, because it decides how much of an older version's leftover is complete.
- */
-const RESUME_WINDOW = 16 << 20;
 /** The limit of unanswered bytes on one connection, and of all writes of a pool together. */
 const MAX_UNACKED = 4 << 20;
 const MAX_UNACKED_ALL = 48 << 20;
 const BYTES_PER_CONNECTION = 16 << 20;
 const SMALL_PIECE = 32 * 1024;
 const SLOW_START_BYTES = 512 * 1024;
-const COMPARED_BYTES = 64 * 1024;
-
-/**
- * Returns the handle of a leftover of the same tag and the number of its first bytes that are valid, or undefined if
- * there is none to resume.
- */
-async function resumeLeftover(
-  client: SftpClient,
-  { pending, body }: UploadOptions,
-): Promise<[Handle, number] | undefined> {
-  const { options, temp } = pending;
-  // A server that writes only in order cannot go on within a file.
-  if (options.tag === undefined || pending.isDirect === true || (pending.order ?? "any") !== "any") return undefined;
-  const [found] = await Promise.all([stat(client, temp, pending), pending.checkParent(client)]);
-  if (found?.kind !== "file" || found.size > options.size) return undefined;
-  const kept = found.size - RESUME_WINDOW;
-  if (kept < COMPARED_BYTES || !await isOwnLeftover(client, pending)) return undefined;
-  const handle = await client.open(temp, READ_WRITE, pending);
-  const remoteTail = Buffer.alloc(COMPARED_BYTES);
-  const from = kept - COMPARED_BYTES;
-  const count = await client.read(handle, { into: remoteTail, at: 0, length: COMPARED_BYTES, from }, pending);
-  const localTail = await readExactly(body(from, kept), {
-    ...pending,
-    size: COMPARED_BYTES,
-  });
-  const attributes = await client.fstat(handle, pending);
-  if (count === COMPARED_BYTES && remoteTail.equals(localTail) && attributes.size === found.size) return [handle, kept];
-  client.closeInBackground(handle);
-  return undefined;
-}
-
-/**
- * Whether the leftover is a file of the logged-in account that no other account can write. The account's uid is read
- * from a file created for that purpose. If the server reports no owners, the name alone is trusted, because it contains
- * a secret.
- */
-async function isOwnLeftover(client: SftpClient, pending: PendingWrite): Promise<boolean> {
-  const leftover = await client.lstat(pending.temp, pending);
-  if (leftover === undefined || ((leftover.mode ?? 0) & OTHERS_WRITE) !== 0) return false;
-  if (leftover.uid === undefined) return true;
-  const folder = pending.temp.slice(0, pending.temp.lastIndexOf("/") + 1);
-  const probe: PendingWrite = { ...pending, temp: folder + client.profile.tempName(pending.path, randomTag()) };
-  const handle = await createTemp(client, probe);
-  try {
-    return (await client.fstat(handle, probe)).uid === leftover.uid;
-  } finally {
-    client.closeInBackground(handle);
-    await removeTemp(client, probe);
-  }
-}
-
-const READ_WRITE = WRITE | 0x01;
-/** The mode bits that let other accounts write. */
-const OTHERS_WRITE = 0o022;

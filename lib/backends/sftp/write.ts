@@ -10,7 +10,8 @@ import { childOf, parseStat, type PathContext, stat, statExpecting } from "./sta
 import type { Pool } from "./pool.ts";
 import { commit } from "./commit.ts";
 import { finalize, setAttributes } from "./finalize.ts";
-import { startUpload, type UploadOptions } from "./parallel_upload.ts";
+import type { UploadOptions } from "./leftover.ts";
+import { startUpload } from "./parallel_upload.ts";
 import {
   createTemp,
   explainRefusal,

@@ -156,14 +156,14 @@ export const mutantsOfDisk: readonly Mutant[] = [
   },
   {
     name: "leftover over SFTP: one of another account is taken up",
-    file: "lib/backends/sftp/parallel_upload.ts",
+    file: "lib/backends/sftp/leftover.ts",
     old: "return (await client.fstat(handle, probe)).uid === leftover.uid;",
     new: "return (await client.fstat(handle, probe)).uid !== undefined;",
     tests: ["tests/unit/backends/sftp/faults_test.ts"],
   },
   {
     name: "leftover over SFTP: one that others can write to is taken up",
-    file: "lib/backends/sftp/parallel_upload.ts",
+    file: "lib/backends/sftp/leftover.ts",
     old: "if (leftover === undefined || ((leftover.mode ?? 0) & OTHERS_WRITE) !== 0) return false;",
     new: "if (leftover === undefined) return false;",
     tests: ["tests/unit/backends/sftp/faults_test.ts"],

@@ -227,6 +227,13 @@ export const mutantsOfSsh: readonly Mutant[] = [
     tests: [gateways],
   },
   {
+    name: "sftp: what was resumed is not looked at again",
+    file: "lib/backends/sftp/parallel_upload.ts",
+    old: "if (this.#from === 0 || await holdsLeftover(",
+    new: "if (this.#from >= 0 || await holdsLeftover(",
+    tests: [gateways],
+  },
+  {
     name: "sftp: the CLOSE of an upload may take no longer than -Timeout",
     file: "lib/backends/sftp/requests.ts",
     old: "if (pending.patience !== undefined) this.#patient.add(pending);",

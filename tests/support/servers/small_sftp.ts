@@ -79,7 +79,7 @@ export async function startSmallSftp(options: SmallSftpOptions): Promise<SmallSf
   };
 }
 
-type Handle = { readonly file: FileHandle; readonly path: string; written: number } | {
+type Handle = { readonly file: FileHandle; readonly path: string; written: number; emptied?: Promise<void> } | {
   readonly path: string;
   names: string[] | undefined;
 };
@@ -138,7 +138,7 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       if (handles.size >= (options.mostOpen ?? Infinity)) {
         return sftp.status(id, STATUS_CODE.FAILURE, options.mostOpenMessage ?? "Too many open files in this session");
       }
-      const isEmptied = options.truncates === true && (flags & OPEN_MODE.WRITE) !== 0;
+      const isEmptied = options.truncates === "open" && (flags & OPEN_MODE.WRITE) !== 0;
       const file = await open(
         real(path),
         isEmptied ? constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC : toOpenFlags(flags),
@@ -166,6 +166,7 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       const file = fileOf(raw);
       if (options.scrambles === true && ++writes % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
       if (handle !== undefined && "file" in handle) {
+        if (options.truncates === "write") await (handle.emptied ??= file.truncate(0));
         const isInOrder = offset === handle.written;
         if (isInOrder) handle.written += data.length;
         if (!isInOrder && options.outOfOrder === "refuse") {

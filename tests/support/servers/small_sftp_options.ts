@@ -28,8 +28,8 @@ export interface SmallSftpOptions {
   closeDelay?(path: string): number;
   /** What happens to a WRITE that does not begin at the end of what its handle wrote: a refusal, or silence about its loss. */
   readonly outOfOrder?: "refuse" | "lose";
-  /** Whether each OPEN for writing empties the file, whatever its flags say. */
-  readonly truncates?: boolean;
+  /** The time at which a file that is opened for writing is emptied, whatever the flags say: OPEN, or its first WRITE. */
+  readonly truncates?: "open" | "write";
   /** ms before each answer. */
   readonly answerDelay?: number;
   /** Whether every second WRITE is carried out after the one that follows it. */

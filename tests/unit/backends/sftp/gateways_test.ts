@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
+import { tempPath } from "../../../../lib/core/temp_name.ts";
 import { isSame, pattern, wholeBody } from "../../../support/content.ts";
 import type { SmallSftp } from "../../../support/servers/small_sftp.ts";
 import { call, DENIED, FAILURE, failure, fileAt, gatewayTest as test, put, UNSUPPORTED } from "./gateway.ts";
@@ -137,7 +138,7 @@ for (const outOfOrder of ["refuse", "lose"] as const) {
 
 test(
   "write() of a large file opens it once on a server that empties a file with each OPEN",
-  { truncates: true, answerDelay: 4 },
+  { truncates: "open", answerDelay: 4 },
   async ({ disk, backend }) => {
     const bytes = pattern(24 << 20);
     const chunks = (from = 0) => ReadableStream.from(slices(bytes.subarray(from), 1 << 18));
@@ -149,9 +150,25 @@ test(
   },
 );
 
+for (const truncates of ["open", "write"] as const) {
+  test(
+    `write() begins again if the server empties what an earlier attempt left with the first ${truncates}`,
+    { truncates },
+    async ({ disk, backend }) => {
+      const bytes = pattern(20 << 20);
+      const tag = "00112233445566aa";
+      await Deno.writeFile(join(disk, tempPath(toRelPath("a"), tag)), bytes.subarray(0, 18 << 20));
+      const options = { ...call, size: bytes.length, modified: 1.7e12, tag };
+      const body = (from = 0, to?: number) => Promise.resolve(ReadableStream.from([bytes.slice(from, to)]));
+      await backend.write(toRelPath("a"), body, options);
+      assert.ok(isSame(await Deno.readFile(join(disk, "a")), bytes));
+    },
+  );
+}
+
 test(
   "write() in place fills a file that the server emptied when it was opened",
-  { truncates: true },
+  { truncates: "open" },
   async ({ disk, backend }) => {
     await Deno.writeTextFile(join(disk, "a"), "old content");
     const options = { ...call, size: 3, modified: 1.7e12, expect: await fileAt(backend, "a"), inPlace: true };
