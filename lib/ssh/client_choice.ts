@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
 import type { ConnectContext } from "../core/protocol.ts";
+import { kindOfKey } from "./agent.ts";
+import type { AuthOptions } from "./auth_methods.ts";
 import type { SshSettings } from "./config.ts";
 import type { HostKeyVerifier } from "./host_key_policy.ts";
 import type { SshConnection } from "./types.ts";
@@ -72,6 +74,35 @@ export function noSshError(reason: string): Error {
   return badInput(
     `${reason}, which takes the program "ssh", and there is none in PATH; install the client of OpenSSH (openssh-client).`,
   );
+}
+
+/**
+ * Returns why only the system's ssh can log in, as a clause: a key file that asks for it, or nothing else to log in with
+ * than a certificate or a security key of the agent, or a Kerberos ticket. Undefined if the built-in client can.
+ */
+export async function explainSshOnly(
+  { files, heldKeys = [], isDestination }: Pick<AuthOptions, "files" | "heldKeys" | "isDestination">,
+  { gssapi }: Pick<SshSettings, "gssapi">,
+  { env, secret }: Pick<ConnectContext, "env" | "secret">,
+): Promise<string | undefined> {
+  if (files.sshOnly !== undefined) return files.sshOnly;
+  if (files.keys.length > 0) return undefined;
+  const kinds = new Set(heldKeys.map(kindOfKey));
+  if (kinds.has("certificate")) return "The agent holds a certificate";
+  if (kinds.has("plain")) return undefined;
+  if (kinds.has("securityKey")) return "The agent holds nothing but security keys";
+  if (!gssapi || !isDestination || await secret("password") !== undefined) return undefined;
+  return await hasTicket(env)
+    ? "The SSH configuration sets GSSAPIAuthentication, and there is a Kerberos ticket"
+    : undefined;
+}
+
+/** Whether the user has a cache of Kerberos tickets. */
+async function hasTicket(env: ConnectContext["env"]): Promise<boolean> {
+  const cache = env("KRB5CCNAME") ?? `FILE:/tmp/krb5cc_${Deno.uid()}`;
+  // Caches of other types (KEYRING, KCM) are set by a login that got tickets.
+  if (/^(?!FILE:)[A-Z]+:/.test(cache)) return true;
+  return await Deno.stat(cache.replace(/^FILE:/, "")).then(({ isFile }) => isFile, () => false);
 }
 
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";

@@ -39,6 +39,7 @@ export interface SshSettings {
   readonly keepAlive: number | undefined;
   /** Methods that the config disables. */
   readonly disabledMethods: readonly ("publickey" | "password" | "keyboard-interactive")[];
+  readonly gssapi: boolean;
   /** Settings that only the system's ssh follows: "ProxyCommand". */
   readonly sshOnly: readonly string[];
   /** Settings that Tandem does not support, one sentence each. */
@@ -89,6 +90,7 @@ export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuer
     connectTimeout: toMs(first("connecttimeout")),
     keepAlive: toMs(first("serveraliveinterval")),
     disabledMethods: METHODS.flatMap(([keyword, method]) => isNo(first(keyword)) ? [method] : []),
+    gssapi: isYes(first("gssapiauthentication")),
     sshOnly: [
       ...SSH_ONLY.filter(([keyword]) => !/^(none|internal)?$/i.test(first(keyword) ?? "")).map(([, name]) => name),
       ...collector.unfollowed.filter((criterion) => SSH_ONLY_MATCHES.includes(criterion)).map((name) =>

@@ -5,13 +5,14 @@ import type { CallOptions } from "../core/backend.ts";
 import {
   clientName,
   type ConnectSystemSsh,
+  explainSshOnly,
   findSsh,
   noSshError,
   type OpenedRoute,
   type SystemClientOptions,
 } from "./client_choice.ts";
 import { fingerprint } from "./known_hosts.ts";
-import { kindOfKey, listAgentKeys } from "./agent.ts";
+import { listAgentKeys } from "./agent.ts";
 import { type JumpHost, resolveSshConfig, type SshSettings } from "./config.ts";
 import { type ConfigLine, loadSshConfig } from "./config_parser.ts";
 import { configFiles, homeOf, systemSshDir } from "./config_files.ts";
@@ -231,7 +232,7 @@ async function prepareHop(
     legacy: target.options["AllowLegacyAlgorithms"] === "true",
     verifier: await verifierOf(context, settings, { hop, isDestination }),
     auth: new AuthSequence(auth),
-    sshOnly: auth.files.sshOnly ?? explainAgentKeys(auth),
+    sshOnly: await explainSshOnly(auth, settings, target),
   };
 }
 
@@ -285,14 +286,6 @@ async function authOptions(
     disabledMethods: settings.disabledMethods,
     context: target,
   };
-}
-
-/** Returns why only the system's ssh can use the agent, as a clause: there is nothing else to log in with. */
-function explainAgentKeys({ files, heldKeys = [] }: AuthOptions): string | undefined {
-  if (files.keys.length > 0) return undefined;
-  const kinds = new Set(heldKeys.map(kindOfKey));
-  if (kinds.has("certificate")) return "The agent holds a certificate";
-  return kinds.has("securityKey") && !kinds.has("plain") ? "The agent holds nothing but security keys" : undefined;
 }
 
 function defaultKnownHosts(home: string | undefined): readonly string[] {

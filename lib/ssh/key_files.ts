@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
 import { readSshFile } from "./config_files.ts";
 import { keyType } from "./known_hosts.ts";
-import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
+import { cipherOf, parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
 /** A private key file to log in with. */
@@ -61,11 +61,9 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
       const held = found.find((key) => agentKeys.some((one) => Buffer.compare(one, key) === 0));
       if (path === explicit && held !== undefined) explicitPublicKey = held;
       if (held !== undefined) continue;
-      if (path === explicit && sshOnly !== undefined) {
-        skipped.push(`key "${path}": ${file}`);
-        continue;
+      if (path === explicit && sshOnly === undefined) {
+        throw badInput(`-SshPrivateKeyPath "${path}" cannot be used: ${file}.`);
       }
-      if (path === explicit) throw badInput(`-SshPrivateKeyPath "${path}" cannot be used: ${file}.`);
       if (configured !== undefined || file !== ABSENT) skipped.push(`key "${path}": ${file}`);
       continue;
     }
@@ -75,6 +73,7 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
     }
     keys.push(file);
   }
+  if (configured === undefined && keys.length === 0) sshOnly ??= await findSecurityKey(home);
   return { keys, skipped, publicKeys, explicitPublicKey, sshOnly };
 }
 
@@ -97,6 +96,7 @@ export async function unlock(
 
 /** ssh's default key files, without those for security keys, strongest first. */
 const DEFAULT_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
+const SECURITY_KEYS = ["id_ed25519_sk", "id_ecdsa_sk"];
 const ABSENT = "the file does not exist";
 
 async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | string> {
@@ -116,8 +116,19 @@ async function explainSshOnly(
 ): Promise<string | undefined> {
   if (!isPresent) return undefined;
   if (publicKeys.some((key) => keyType(key).startsWith("sk-"))) return `A security key holds "${path}"`;
+  const file = await readSshFile(path);
+  const cipher = typeof file === "object" ? cipherOf(file.text) : undefined;
+  if (cipher?.startsWith("chacha20") === true) return `The key "${path}" is encrypted with ${cipher}`;
   const certificate = await readSshFile(`${path}-cert.pub`);
   return certificate === undefined ? undefined : `The key "${path}" has a certificate beside it`;
+}
+
+/** Returns the default key file of a security key, as a clause; undefined if there is none. */
+async function findSecurityKey(home: string | undefined): Promise<string | undefined> {
+  for (const name of home === undefined ? [] : SECURITY_KEYS.map((one) => join(home, ".ssh", one))) {
+    if (await readSshFile(name) !== undefined) return `A security key holds "${name}"`;
+  }
+  return undefined;
 }
 
 /** Returns the public key of a private one, to recognise it among the agent's. */

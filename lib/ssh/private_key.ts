@@ -43,6 +43,11 @@ export function publicKeyOf(text: string): Uint8Array | undefined {
   return headerOf(text)?.publicKey;
 }
 
+/** The cipher that encrypts an OpenSSH private key: "none", "aes256-ctr"; undefined for other formats. */
+export function cipherOf(text: string): string | undefined {
+  return headerOf(text)?.cipher;
+}
+
 const MAGIC = "openssh-key-v1\0";
 const ENCRYPTED_PEM = /^Proc-Type: 4,ENCRYPTED|-----BEGIN ENCRYPTED PRIVATE KEY-----/m;
 

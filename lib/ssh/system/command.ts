@@ -23,7 +23,7 @@ export interface SystemSettings {
  * misread: both may come from another program, and ssh inserts them into a ProxyCommand.
  */
 export function assertPlainAddress({ host, user }: Pick<Address, "host" | "user">): void {
-  if (!/^[\p{L}\p{N}_][\p{L}\p{N}._:%-]*$/u.test(host)) {
+  if (!/^[\p{L}\p{N}_:][\p{L}\p{N}._:%-]*$/u.test(host)) {
     throw badInput(
       `The host "${
         escapeForDisplay(host)

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { client, login, loginFails, makeHome } from "../../support/ssh_client.ts";
 import { makeKey, type Sshd, startSshd } from "../../support/servers/sftp.ts";
+import { startAgent } from "../../support/ssh_agent.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 const server = "sftp";
@@ -254,26 +255,3 @@ serverTest("connectSftp() does not run a ProxyCommand with -SshClient BuiltIn", 
   assert.match(error.message, /ProxyCommand/);
   await assert.rejects(Deno.stat(join(sshd.dir, "ran")));
 });
-
-/** An agent that holds these keys. */
-async function startAgent(
-  dir: string,
-  keys: readonly string[],
-): Promise<{ readonly socket: string } & AsyncDisposable> {
-  const socket = join(dir, "agent.sock");
-  const child = new Deno.Command("ssh-agent", { args: ["-D", "-a", socket], stdout: "null", stderr: "null" }).spawn();
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await child.status;
-  };
-  while (await Deno.lstat(socket).catch(() => undefined) === undefined) {
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  const add = new Deno.Command("ssh-add", { args: ["-q", ...keys], env: { SSH_AUTH_SOCK: socket } });
-  const { success, stderr } = await add.output();
-  if (!success) {
-    await stop();
-    throw new Error(new TextDecoder().decode(stderr));
-  }
-  return { socket, [Symbol.asyncDispose]: stop };
-}

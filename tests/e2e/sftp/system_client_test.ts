@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ErrorKind, SyncError } from "../../../lib/core/errors.ts";
 import { type Client, makeHome } from "../../support/ssh_client.ts";
 import { openSystem, proxyCommand, systemClient } from "../../support/system_ssh.ts";
+import { startAgent } from "../../support/ssh_agent.ts";
 import { makeKey, type Sshd, startSshd } from "../../support/servers/sftp.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { startTandem } from "../../support/tandem.ts";
@@ -95,6 +96,14 @@ serverTest(
         await using backend = await openSystem(target);
         assert.equal(backend.fingerprint, sshd.fingerprint);
         assert.match(target.warnings.join(), /certificate beside it/);
+      });
+      await t.step("in the agent", async () => {
+        await using ann = await makeHome({ known_hosts });
+        await using agent = await startAgent(dir, [join(dir, "user")]);
+        const options = { SshClient: "Auto", SshAgent: agent.socket, SshHostKeyFingerprint: sshd.fingerprint };
+        const target = systemClient({ ...sshd, ...ann }, { options });
+        await using _ = await openSystem(target);
+        assert.match(target.warnings.join(), /The agent holds a certificate/);
       });
       await t.step("CertificateFile", async () => {
         await Deno.rename(join(dir, "user-cert.pub"), join(dir, "other-cert.pub"));

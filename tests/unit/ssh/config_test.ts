@@ -280,3 +280,13 @@ for (const text of ["HostName a b\n", "IdentityFile ~/a ~/b\n", 'User ""\n']) {
     });
   });
 }
+
+Deno.test("resolveSshConfig() names what only the system's ssh follows", async () => {
+  const config =
+    "Match exec true\n User other\nHost web1\n ProxyCommand nc %h %p\n CertificateFile ~/c\n PKCS11Provider /p\n";
+  const found = await settings(config, { host: "web1" });
+  assert.deepEqual(found.sshOnly, ["ProxyCommand", "CertificateFile", "PKCS11Provider", "Match exec"]);
+  const usual =
+    "ProxyCommand none\nCertificateFile none\nSecurityKeyProvider internal\nGSSAPIAuthentication yes\nMatch final all\n User x\n";
+  assert.deepEqual((await settings(usual, { host: "web1" })).sshOnly, []);
+});
