@@ -1,5 +1,4 @@
-import { join, resolve } from "node:path";
-import { accountName } from "../machine/account.ts";
+import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
 import {
@@ -13,13 +12,13 @@ import {
 } from "./client_choice.ts";
 import { fingerprint } from "./known_hosts.ts";
 import { listAgentKeys } from "./agent.ts";
-import { type JumpHost, resolveSshConfig, type SshSettings } from "./config.ts";
-import { type ConfigLine, loadSshConfig } from "./config_parser.ts";
-import { configFiles, homeOf, systemSshDir } from "./config_files.ts";
+import type { JumpHost, SshSettings } from "./config.ts";
+import { systemSshDir } from "./config_files.ts";
 import { Hop, type HopOptions, Route } from "./jump_hosts.ts";
 import { loadKeyFiles } from "./key_files.ts";
 import { type AuthOptions, AuthSequence } from "./auth_methods.ts";
-import { createVerifier, type HostKeyVerifier, readTrustRule, type TrustRule } from "./host_key_policy.ts";
+import { createVerifier, type HostKeyVerifier } from "./host_key_policy.ts";
+import { configPaths, expandHome, type LoginContext, openContext, settingsOf } from "./login_context.ts";
 import type { SshConnection, SshConnector } from "./types.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 import { findProxy } from "../net/proxy.ts";
@@ -135,61 +134,10 @@ function connectorOf({ first, label, host, runsCommands, connect }: OpenedRoute)
   };
 }
 
-/** The context that all hops of one login share. */
-interface LoginContext {
-  readonly target: ConnectContext;
-  readonly home: string | undefined;
-  readonly localUser: string;
-  readonly config: readonly ConfigLine[];
-  readonly trustRule: TrustRule;
-  readonly notes: Set<string>;
-}
-
 /** In ms; ssh itself has no time limit, but an unattended run must not wait for ever. */
 const LOGIN_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 15_000;
 const MAX_HOPS = 8;
-
-async function openContext(target: ConnectContext): Promise<LoginContext> {
-  const rule = readTrustRule(target);
-  const env = (name: string) => target.env(name);
-  const home = homeOf(env);
-  const localUser = env("USER") ?? env("LOGNAME") ?? env("USERNAME") ?? accountName() ?? "";
-  return { target, home, localUser, config: await readConfig(target, home), trustRule: rule, notes: new Set() };
-}
-
-/** Reads the user's configuration, then the system's; a file that the user names replaces both, as with ssh -F. */
-async function readConfig(target: ConnectContext, home: string | undefined): Promise<readonly ConfigLine[]> {
-  const configPath = target.options["SshConfigFile"];
-  if (configPath?.toLowerCase() === "none") return [];
-  const [path = "", system] = configPaths(target, home);
-  if (configPath !== undefined) {
-    const files = configFiles(home, { warn: (message) => target.warn(message) });
-    if (await files.read(path) === undefined) throw badInput(`-SshConfigFile "${configPath}" does not exist.`);
-    return await loadSshConfig(path, files, home === undefined ? undefined : join(home, ".ssh"));
-  }
-  const files = configFiles(home);
-  const user = await loadSshConfig(path, files);
-  return system === undefined ? user : [...user, ...await loadSshConfig(system, files)];
-}
-
-/** Returns the files of ssh's configuration: the one that the user named, otherwise the user's and the system's. */
-function configPaths({ options, env }: ConnectContext, home: string | undefined): readonly string[] {
-  const named = options["SshConfigFile"];
-  if (named !== undefined) return [resolve(expandHome(named, home))];
-  const system = join(systemSshDir((name) => env(name)), "ssh_config");
-  return home === undefined ? [system] : [join(home, ".ssh", "config"), system];
-}
-
-function settingsOf(context: LoginContext, hop: JumpHost): { readonly settings: SshSettings; readonly shown: string } {
-  const { target, home, localUser, config } = context;
-  const settings = resolveSshConfig(config, { ...hop, localUser, home, env: (name) => target.env(name) });
-  for (const note of settings.notes) context.notes.add(note);
-  if (settings.user === "") {
-    throw badInput(`The user for ${hop.host} is not known; write sftp://user@${hop.host}, or -UserName.`);
-  }
-  return { settings, shown: `${settings.user}@${hop.host}` };
-}
 
 /**
  * Returns the jump hosts before a host, first hop first. The first one's own jump hosts precede it; those of later ones
@@ -290,10 +238,6 @@ async function authOptions(
 
 function defaultKnownHosts(home: string | undefined): readonly string[] {
   return home === undefined ? [] : ["known_hosts", "known_hosts2"].map((name) => join(home, ".ssh", name));
-}
-
-function expandHome(path: string, home: string | undefined): string {
-  return home !== undefined && /^~(?=[/\\]|$)/.test(path) ? join(home, path.slice(1)) : path;
 }
 
 function pickDefined(user: string | undefined, port: number | undefined): Omit<JumpHost, "host"> {
