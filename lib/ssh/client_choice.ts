@@ -54,6 +54,15 @@ export function clientName(options: ConnectContext["options"]): SshClientName {
   throw badInput(`-SshClient "${name}" is not valid; write Auto, System or BuiltIn.`);
 }
 
+/** Throws badInput if -Proxy is given, which the system's ssh does not know: nothing goes another way than the user said. */
+export function assertNoProxy(options: ConnectContext["options"]): void {
+  if ((options["Proxy"] ?? "none") === "none") return;
+  throw badInput(
+    "-Proxy is not used by the system's ssh: write -SshClient BuiltIn, or a ProxyCommand into its configuration " +
+      "instead of -Proxy.",
+  );
+}
+
 /**
  * Returns the path of the system's ssh; undefined if there is none. Windows is left out: ssh's questions are answered
  * by a shell script there is no shell for.

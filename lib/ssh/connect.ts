@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
 import {
+  assertNoProxy,
   clientName,
   type ConnectSystemSsh,
   explainSshOnly,
@@ -47,7 +48,7 @@ async function openRoute(context: LoginContext, call: CallOptions, load: LoadSys
   const destination = { host: address.host, ...pickDefined(address.user, address.port) };
   const name = clientName(options);
   const openSystem = async (note: string) => {
-    if ((options["Proxy"] ?? "none") !== "none") throw systemProxyError();
+    assertNoProxy(options);
     const program = await findSsh((variable) => target.env(variable));
     return program === undefined ? undefined : await (await load())(systemOptions(context, program, note), call);
   };
@@ -109,13 +110,6 @@ function systemOptions(context: LoginContext, program: string, note: string): Sy
       return verifierOf(context, { ...settings, revokedHostKeys: undefined }, { hop, isDestination: true });
     },
   };
-}
-
-function systemProxyError(): Error {
-  return badInput(
-    "-Proxy is not used by the system's ssh: write -SshClient BuiltIn, or a ProxyCommand into its configuration " +
-      "instead of -Proxy.",
-  );
 }
 
 /** Returns the connector of a route: the first connection, then further ones. */
