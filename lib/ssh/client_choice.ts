@@ -55,7 +55,7 @@ export function clientName(options: ConnectContext["options"]): SshClientName {
 }
 
 /** Throws badInput if -Proxy is given, which the system's ssh does not know: nothing goes another way than the user said. */
-export function assertNoProxy(options: ConnectContext["options"]): void {
+function assertNoProxy(options: ConnectContext["options"]): void {
   if ((options["Proxy"] ?? "none") === "none") return;
   throw badInput(
     "-Proxy is not used by the system's ssh: write -SshClient BuiltIn, or a ProxyCommand into its configuration " +
@@ -65,9 +65,10 @@ export function assertNoProxy(options: ConnectContext["options"]): void {
 
 /**
  * Returns the path of the system's ssh; undefined if there is none. Windows is left out: ssh's questions are answered
- * by a shell script there is no shell for.
+ * by a shell script there is no shell for. Throws badInput if -Proxy is given.
  */
-export async function findSsh(env: ConnectContext["env"]): Promise<string | undefined> {
+export async function findSsh({ env, options }: ConnectContext): Promise<string | undefined> {
+  assertNoProxy(options);
   if (Deno.build.os === "windows") return undefined;
   for (const dir of (env("PATH") ?? DEFAULT_PATH).split(":")) {
     if (!dir.startsWith("/")) continue;

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
 import {
-  assertNoProxy,
   clientName,
   type ConnectSystemSsh,
   explainSshOnly,
@@ -48,8 +47,7 @@ async function openRoute(context: LoginContext, call: CallOptions, load: LoadSys
   const destination = { host: address.host, ...pickDefined(address.user, address.port) };
   const name = clientName(options);
   const openSystem = async (note: string) => {
-    assertNoProxy(options);
-    const program = await findSsh((variable) => target.env(variable));
+    const program = await findSsh(target);
     return program === undefined ? undefined : await (await load())(systemOptions(context, program, note), call);
   };
   const openByReason = async (reason: string | undefined) => {
