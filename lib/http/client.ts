@@ -146,7 +146,7 @@ export class HttpClient implements AsyncDisposable {
       method,
       uri: this.#forwarding === undefined ? uri : this.#forwarding.uriOf(uri),
       headers: {
-        ...this.#forwarding?.headers,
+        ...this.#forwarding?.headersFor(method),
         "host": formatHostPort({ host: withoutZone(host), port }, secure ? 443 : 80),
         "user-agent": "Tandem",
         "accept-encoding": "identity",

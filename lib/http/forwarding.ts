@@ -18,9 +18,15 @@ export class Forwarding {
     this.#origin = `http://${formatHostPort({ host: withoutZone(host), port }, 80)}`;
   }
 
-  /** The headers for the proxy: a user only after it asked for one, since a proxy without users may pass them on. */
-  get headers(): Readonly<Record<string, string>> {
-    return this.#authorization === undefined ? {} : { "proxy-authorization": this.#authorization };
+  /**
+   * Returns the headers for the proxy. It learns the user only after it asked for one, since a proxy without users may
+   * pass them on; and it must not answer from its cache.
+   */
+  headersFor(method: string): Readonly<Record<string, string>> {
+    return {
+      ...(method === "GET" || method === "HEAD" ? { "cache-control": "no-cache" } : {}),
+      ...(this.#authorization === undefined ? {} : { "proxy-authorization": this.#authorization }),
+    };
   }
 
   /** Returns the whole address of a path. */
@@ -37,7 +43,7 @@ export class Forwarding {
     for (;;) {
       const sent = this.#authorization;
       const response = await send();
-      if (response.status !== PROXY_AUTHENTICATION_REQUIRED) return response;
+      if (!isProxyLoginRefused(response, sent)) return response;
       await response.discard();
       try {
         this.#authorization = await this.#proxy.authorize(sent);
@@ -48,7 +54,10 @@ export class Forwarding {
   }
 }
 
-const PROXY_AUTHENTICATION_REQUIRED = 407;
+/** Whether the proxy itself lets nobody through. tinyproxy refuses a wrong login with 401, as a server would. */
+function isProxyLoginRefused({ status, headers }: HttpResponse, sent: string | undefined): boolean {
+  return status === 407 || (status === 401 && sent !== undefined && /^tinyproxy\b/i.test(String(headers["server"])));
+}
 
 /** Sends a request through a proxy, which each failure of the connection names. */
 export async function sendThroughProxy(

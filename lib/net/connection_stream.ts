@@ -80,6 +80,11 @@ class SocketStream extends ConnectionStream {
     this.remoteAddress = host;
   }
 
+  /** Does nothing: a stream that decodes text cannot carry TLS later, and the reader decodes bytes itself. */
+  override setEncoding(): this {
+    return this;
+  }
+
   setNoDelay(): this {
     return this;
   }

@@ -19,7 +19,10 @@ export async function connectThroughHttp(
   }
   const status = Number(digits);
   if (status >= 200 && status < 300) return;
-  if (status === 407) throw unlessBasic(handshake, head) ?? handshake.loginError(authorization !== undefined);
+  // tinyproxy refuses a wrong login with 401.
+  if (status === 407 || status === 401) {
+    throw unlessBasic(handshake, head) ?? handshake.loginError(authorization !== undefined);
+  }
   const said = `${status} ${escapeForDisplay(reason).slice(0, 80)}`.trim();
   const advice = status === 403 || status === 405 ? "; its rules must allow CONNECT to this port" : "";
   throw handshake.error("connection", `does not connect to ${target} (${said})${advice}`, status >= 500);

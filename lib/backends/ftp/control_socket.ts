@@ -23,8 +23,7 @@ export function startTlsOnSocket(
 ): Promise<tls.TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
   const secured = tls.connect({ ...tlsConnectionOptions(trust), ...tlsVersions(allowTls13), socket });
-  // The runtime names no peer of a connection through a proxy, which the client library takes for a closed one.
-  if (!(socket instanceof net.Socket)) Object.defineProperty(secured, "remoteAddress", peerAddressOf(socket));
+  if (!(socket instanceof net.Socket)) keepUsable(socket, secured);
   const cleanUp = () => {
     clearTimeout(timer);
     secured.off("error", fail);
@@ -53,8 +52,13 @@ export function startTlsOnSocket(
   return promise;
 }
 
-function peerAddressOf({ remoteAddress }: { readonly remoteAddress?: string }): PropertyDescriptor {
-  return { value: remoteAddress };
+/**
+ * Keeps TLS over a connection through a proxy usable: the runtime names no peer of it, which the client library takes for
+ * a closed connection, and it carries TLS by listeners, all of which the library removes from the socket below.
+ */
+function keepUsable(socket: net.Socket, secured: tls.TLSSocket): void {
+  Object.defineProperty(secured, "remoteAddress", { value: socket.remoteAddress });
+  Object.assign(socket, { removeAllListeners: () => socket });
 }
 
 /**

@@ -50,6 +50,10 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   s3rver: npmRecipe("npm:s3rver@3.7.1"),
   // Of the emulators of a whole cloud's tools, the one of Cloud Storage alone.
   "gcs-emulator": npmRecipe("npm:firebase-tools@15.34.2"),
+  squid: { packages: ["squid"], probe: probeVersion("/usr/sbin/squid", ["-v"], /Squid Cache/) },
+  tinyproxy: { packages: ["tinyproxy-bin"], probe: probeVersion("/usr/bin/tinyproxy", ["-v"], /tinyproxy/) },
+  microsocks: { packages: ["microsocks"], probe: probeVersion("/usr/bin/microsocks", ["-h"], /SOCKS5/) },
+  dante: { packages: ["dante-server"], probe: probeVersion("/usr/sbin/danted", ["-v"], /Dante/i) },
   s3: { packages: ["radosgw", "ceph-mon", "ceph-osd"], probe: probeCeph },
 };
 
