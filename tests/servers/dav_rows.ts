@@ -39,8 +39,8 @@ export const davRows: readonly Row[] = [
     }),
     isQuick: true,
   },
-  known("Apache, Digest", "dav apache-digest"),
-  known("Apache, TLS", "dav apache over TLS".replace("dav", "davs")),
+  known("Apache (Digest)", "dav apache-digest"),
+  known("Apache (TLS)", "dav apache over TLS".replace("dav", "davs")),
   known("nginx with LOCK", "dav nginx", { expects: hidesDots }),
   known("lighttpd without mime types", "dav lighttpd"),
   known("lighttpd with mime types", "dav lighttpd", {

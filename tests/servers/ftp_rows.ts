@@ -12,14 +12,14 @@ const noBackslash: Expectation = { kind: "degraded", how: "names that hold a bac
 
 export const ftpRows: readonly Row[] = [
   { ...known("vsftpd", "ftp vsftpd", { expects: roughTimes }), isQuick: true },
-  known("vsftpd, explicit TLS", "ftpes vsftpd", { expects: roughTimes }),
-  known("vsftpd, implicit TLS", "ftps vsftpd", { expects: roughTimes }),
+  known("vsftpd (explicit TLS)", "ftpes vsftpd", { expects: roughTimes }),
+  known("vsftpd (implicit TLS)", "ftps vsftpd", { expects: roughTimes }),
   known("ProFTPD", "ftp proftpd"),
-  known("ProFTPD, explicit TLS", "ftpes proftpd"),
+  known("ProFTPD (explicit TLS)", "ftpes proftpd"),
   known("Pure-FTPd", "ftp pure-ftpd", { expects: noBackslash }),
-  known("Pure-FTPd, explicit TLS", "ftpes pure-ftpd", { expects: noBackslash }),
+  known("Pure-FTPd (explicit TLS)", "ftpes pure-ftpd", { expects: noBackslash }),
   started("pyftpdlib", { recipes: ["pyftpdlib"], start: () => startPyftpdlib() }),
-  started("pyftpdlib, explicit TLS", { recipes: ["pyftpdlib"], start: () => startPyftpdlib({ tls: true }) }),
+  started("pyftpdlib (explicit TLS)", { recipes: ["pyftpdlib"], start: () => startPyftpdlib({ tls: true }) }),
   started("inetutils-ftpd", {
     recipes: ["inetutils"],
     needsRoot: true,

@@ -58,7 +58,22 @@ export const sftpRows: readonly Row[] = [
     recipes: ["rclone"],
     start: () => startRcloneSftp("--vfs-cache-mode", "full", "--vfs-write-back", "0s"),
   }),
-  started("tinyssh", { recipes: ["tinyssh"], needsRoot: true, start: () => startTinyssh() }),
+  started("tinyssh", {
+    recipes: ["tinyssh"],
+    needsRoot: true,
+    expects: {
+      kind: "refused",
+      how: "chacha20 without strict key exchange (CVE-2023-48795); -SshClient System connects",
+      code: 4,
+      says: /-SshClient System/,
+    },
+    start: () => startTinyssh(),
+  }),
+  started("tinyssh with -SshClient System", {
+    recipes: ["tinyssh"],
+    needsRoot: true,
+    start: () => startTinyssh("-SshClient", "System"),
+  }),
 ];
 
 function started(name: string, { expects = works, ...row }: StartedRow): Row {
@@ -68,7 +83,7 @@ function started(name: string, { expects = works, ...row }: StartedRow): Row {
 function openssh(name: string, options: SshdOptions, expects: Expectation = works): Row {
   return {
     protocol: "SFTP",
-    name: `OpenSSH, ${name}`,
+    name: `OpenSSH (${name})`,
     recipes: ["sftp"],
     expects,
     ...(options.password === undefined ? {} : { needsRoot: true }),
