@@ -28,6 +28,8 @@ export interface Traits {
   readonly maxNameBytes: number;
   /** Whether listings show names that begin with a dot; undefined until a listing has shown it. It may become known at any time. */
   readonly showsDots?: boolean | undefined;
+  /** Whether times are stored in nanoseconds, which other programs may compare. */
+  readonly keepsNanoseconds?: true;
   /** Equal revisions do not prove equal bytes (WebDAV ETags): size and time must be equal as well. */
   readonly weakRevisions?: boolean;
   /** write() may return an entry of another size: the user accepts what the server makes of a file that it is sent. */
@@ -74,6 +76,8 @@ export interface WriteOptions extends CallOptions, Precondition {
   /** Number of bytes that `body` must return; fewer or more reject with kind "changed" and keep the old content. */
   readonly size: number;
   readonly modified?: number;
+  /** The nanoseconds of the time beyond the ms of `modified`, if they are known: see Traits.keepsNanoseconds. */
+  readonly nanoseconds?: number;
   /** rwx bits for a newly created file; a replaced file keeps its own. */
   readonly mode?: number;
   /** Whether a newly created file of no given mode gets x bits where it has r bits; ignored where modes are not stored. */
@@ -196,6 +200,8 @@ export interface Backend extends AsyncDisposable {
   hardLink?(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void>;
   makeLink?(path: RelPath, target: string, options: CallOptions & Precondition): Promise<LinkEntry>;
   setModified?(path: RelPath, modified: number, call: CallOptions): Promise<void>;
+  /** Returns the nanoseconds of the file's time beyond its ms, 0 to 999,999; undefined if they cannot be read, or the time is another one now. */
+  nanosecondsOf?(entry: FileEntry): number | undefined;
   setMode?(path: RelPath, mode: number, call: CallOptions): Promise<void>;
 
   /** Returns a warning, one sentence, about a risk found while listing folders that does not end the run. */

@@ -100,12 +100,15 @@ export function toFileEntry(path: RelPath, object: GcsObject): FileEntry {
 
 /**
  * Returns the metadata that stores a file's mtime: rclone's form (RFC 3339), and that of gsutil and gcloud (whole
- * seconds).
+ * seconds). `nanoseconds`: those beyond the ms, if they are known.
  */
-export function formatMtime(modified: number): Readonly<Record<string, string>> {
+export function formatMtime(modified: number, nanoseconds?: number): Readonly<Record<string, string>> {
   const micros = Math.round(modified * 1000);
   const seconds = Math.floor(micros / 1_000_000);
-  const fraction = String(micros - seconds * 1_000_000).padStart(6, "0").replace(/0+$/, "");
+  const beyond = nanoseconds === undefined
+    ? (micros - seconds * 1_000_000) * 1000
+    : (Math.floor(modified) - seconds * 1000) * 1_000_000 + nanoseconds;
+  const fraction = String(beyond).padStart(9, "0").replace(/0+$/, "");
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return {};
   const text = date.toISOString().slice(0, -".000Z".length);

@@ -36,7 +36,7 @@ export async function writeObject(bucket: BucketClient, pending: PendingWrite): 
   const resource: ObjectResource = {
     name: key,
     contentType: contentType(pending.path) ?? "application/octet-stream",
-    ...(options.modified === undefined ? {} : { metadata: formatMtime(options.modified) }),
+    ...(options.modified === undefined ? {} : { metadata: formatMtime(options.modified, options.nanoseconds) }),
   };
   const object = options.size > ONE_REQUEST_BYTES
     ? await uploadResumable(bucket.client, { ...pending, resource, conditions })

@@ -111,6 +111,7 @@ type OptionalMethods = Pick<
   | "flush"
   | "checksum"
   | "equalityProof"
+  | "nanosecondsOf"
   | "withDiskPath"
   | "walk"
 >;
@@ -126,7 +127,7 @@ function decorateOptional(inner: Backend, around: CallHandlers): OptionalMethods
     inner.walk?.bind(inner),
     inner.equalityProof?.bind(inner),
   ];
-  const removeLink = inner.removeLink?.bind(inner);
+  const [removeLink, nanosecondsOf] = [inner.removeLink?.bind(inner), inner.nanosecondsOf?.bind(inner)];
   const methods: OptionalMethods = {
     ...(removeLink && {
       removeLink: (dir, { signal }) =>
@@ -206,6 +207,7 @@ function decorateOptional(inner: Backend, around: CallHandlers): OptionalMethods
         one({ operation: "checksum", path: entry.path, signal, run: () => checksum(entry, wanted, { signal }) }),
     }),
     ...(proof && { equalityProof: proof }),
+    ...(nanosecondsOf && { nanosecondsOf }),
     ...(onDisk && { withDiskPath: onDisk }),
     ...(caution && { securityWarning: caution }),
     ...(walk && {

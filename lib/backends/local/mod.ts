@@ -158,6 +158,14 @@ class LocalFolder implements Backend {
     await setModified(this.#root, path, modified, call);
   }
 
+  nanosecondsOf({ path, modified }: FileEntry): number | undefined {
+    if (modified === undefined) return undefined;
+    const now = this.#root.session.nanoseconds.of(this.#root.diskPathOf(path));
+    if (now === undefined) return undefined;
+    const beyond = now - BigInt(Math.floor(modified)) * 1_000_000n;
+    return beyond >= 0n && beyond < 1_000_000n ? Number(beyond) : undefined;
+  }
+
   securityWarning(): string | undefined {
     if (this.#riskyFolder === undefined) return undefined;
     const folder = escapeForDisplay(this.#riskyFolder);

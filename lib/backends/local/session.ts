@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type DiskScheduler, newDiskScheduler } from "./disk.ts";
 import type { PathRules } from "./names.ts";
+import { Nanoseconds } from "./nanoseconds.ts";
 
 /** The options of a local backend. */
 export interface LocalOptions {
@@ -28,17 +29,20 @@ export interface DiskSession extends LocalOptions {
   readonly partialFileKey: string;
   /** Aborted by dispose. */
   readonly lifetime: AbortController;
+  readonly nanoseconds: Nanoseconds;
 }
 
 /** Returns the state of a newly opened backend. */
 export function newDiskSession(flavour: PathRules, options: LocalOptions): DiskSession {
   const umask = flavour.sep === "/" ? Deno.umask() : 0;
+  const lifetime = new AbortController();
   return {
     ...options,
     flavour,
     umask,
     partialFileKey: randomBytes(32).toString("hex"),
     schedule: newDiskScheduler(),
-    lifetime: new AbortController(),
+    lifetime,
+    nanoseconds: new Nanoseconds(lifetime.signal),
   };
 }

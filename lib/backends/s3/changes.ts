@@ -51,14 +51,18 @@ export async function setTime(client: S3Client, modified: number, context: Objec
 export async function copyWithTime(
   client: S3Client,
   facts: ObjectFacts,
-  { context, modified }: { readonly context: ObjectContext; readonly modified: number },
+  { context, modified, nanoseconds }: {
+    readonly context: ObjectContext;
+    readonly modified: number;
+    readonly nanoseconds?: number | undefined;
+  },
 ): Promise<string | undefined> {
   if (facts.size > MAX_COPY_BYTES) {
     throw operationError(context, "unsupported", {
       why: "the store cannot copy more than 5 GiB, so its time stays as it is",
     });
   }
-  const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatMtime(modified) } };
+  const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatMtime(modified, nanoseconds) } };
   return await copyUnchanged(client, facts, { from: context, to: context, anew });
 }
 

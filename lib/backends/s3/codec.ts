@@ -13,13 +13,19 @@ export function toConditionHeaders({ ifMatch, bare, ifNoneMatch }: Condition): R
   };
 }
 
-/** Returns an mtime in the format that rclone writes to x-amz-meta-mtime: seconds since the epoch, with nanoseconds. */
-export function formatMtime(ms: number): string {
-  const seconds = Math.floor(Math.abs(ms) / 1000);
-  const nanos = Math.min(999_999_999, Math.round((Math.abs(ms) - seconds * 1000) * 1e6));
-  const text = `${seconds}.${String(nanos).padStart(9, "0")}`.replace(/\.?0+$/, "");
-  return ms < 0 ? `-${text}` : text;
+/**
+ * Returns an mtime in the format that rclone writes to x-amz-meta-mtime: seconds since the epoch, with nanoseconds.
+ * `nanoseconds`: those beyond the ms, by default the fraction of `ms`, which holds some 200 of them exactly.
+ */
+export function formatMtime(ms: number, nanoseconds?: number): string {
+  const whole = Math.floor(ms);
+  const all = BigInt(whole) * NS_PER_MS + BigInt(nanoseconds ?? Math.round((ms - whole) * 1e6));
+  const digits = String(all < 0n ? -all : all).padStart(10, "0");
+  const text = `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, "");
+  return all < 0n ? `-${text}` : text;
 }
+
+const NS_PER_MS = 1_000_000n;
 
 /**
  * Returns the mtime in ms that a tool stored in an object's metadata: "mtime" of rclone and s3fs in seconds, s3cmd's and

@@ -6,7 +6,7 @@ import type { Condition, ListedPart, UnfinishedUpload } from "./types.ts";
 import { assertExpected, supportedCondition, writeUnlessRefused } from "./conditional_write.ts";
 import { keyOf } from "./keys.ts";
 import { toFileEntry } from "./stat.ts";
-import { parseMtime } from "./codec.ts";
+import { formatMtime } from "./codec.ts";
 import { looksLikeMd5, md5, multipartEtag, partSizeFor, type StoredPart } from "./etag.ts";
 import { copyWithTime } from "./changes.ts";
 import {
@@ -273,10 +273,11 @@ async function confirmedEntry(
   if (mine !== undefined && /^[0-9a-f]{32}-\d+$/i.test(facts.etag ?? "") && facts.etag?.toLowerCase() !== mine) {
     throw operationError(context, "changed", { why: "another client replaced it right after the upload" });
   }
-  const { modified } = options;
-  if (modified === undefined || parseMtime(facts.metadata) === modified) return toFileEntry(context.path, facts);
+  const { modified, nanoseconds } = options;
+  const isRight = modified === undefined || facts.metadata["mtime"] === formatMtime(modified, nanoseconds);
+  if (isRight) return toFileEntry(context.path, facts);
   try {
-    const copied = await copyWithTime(client, facts, { context, modified });
+    const copied = await copyWithTime(client, facts, { context, modified, nanoseconds });
     const now = await client.head(key, context);
     if (now !== undefined && (copied === undefined || copied === now.etag)) return toFileEntry(context.path, now);
     throw operationError(context, "changed", { why: "another client replaced it right after its time was set" });

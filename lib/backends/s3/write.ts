@@ -85,9 +85,9 @@ export async function uploadWhole(uploads: UploadContext, pending: PendingWrite)
 
 /** Returns the metadata and content type of the new object. */
 export function toNewObject({ context, options }: PendingWrite): Pick<NewObject, "metadata" | "contentType"> {
-  const { modified } = options;
+  const { modified, nanoseconds } = options;
   return {
-    metadata: modified === undefined ? {} : { mtime: formatMtime(modified) },
+    metadata: modified === undefined ? {} : { mtime: formatMtime(modified, nanoseconds) },
     contentType: contentType(context.path),
   };
 }

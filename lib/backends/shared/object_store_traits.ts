@@ -7,6 +7,7 @@ import type { Traits } from "../../core/backend.ts";
 export function objectStoreTraits(connections: number): Traits {
   return {
     timeStep: 1,
+    keepsNanoseconds: true,
     dirTimes: false,
     caseSensitive: true,
     normalizes: false,

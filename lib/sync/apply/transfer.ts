@@ -106,6 +106,7 @@ async function sendFile(
   const inPlace = isInPlace(action, options);
   let begun = 0;
   const { modified, ahead } = await sourceTime(from, source, options);
+  const nanoseconds = sides[action.to].traits.keepsNanoseconds === true ? from.nanosecondsOf?.(source) : undefined;
   let whole = ahead;
   let sent: Uint8Array | undefined;
   const bodyAhead: Body = async (start = 0, end) => {
@@ -123,6 +124,7 @@ async function sendFile(
     ...expecting,
     ...(inPlace ? { inPlace } : {}),
     ...(modified === undefined ? {} : { modified }),
+    ...(nanoseconds === undefined ? {} : { nanoseconds }),
     ...(((source.mode ?? 0) & OWNER_EXECUTES) === 0 ? {} : { executable: true }),
     onBytes: (bytes) => (begun += Math.abs(bytes), options.onBytes(bytes)),
     onWarning: options.onWarning,

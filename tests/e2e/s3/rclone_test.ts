@@ -47,7 +47,7 @@ async function stampNanoseconds(folder: string): Promise<void> {
 }
 
 Deno.test(
-  { name: "rclone finds no difference after an upload, nor a time that differs by a millisecond", ignore },
+  { name: "rclone finds no difference after an upload, and no time that differs by a nanosecond", ignore },
   async () => {
     const store = running();
     await using pair = await startS3Pair(store);
@@ -55,7 +55,7 @@ Deno.test(
     await stampNanoseconds(pair.local);
     assertCode(await pair.sync("-Mode Remote"), 0);
     assert.match(await rclone(store, pair, ["check", pair.local, "c:"]), /\b0 differences found/);
-    const dry = ["sync", "--dry-run", "-v", "--modify-window", "1ms", pair.local, "c:"];
+    const dry = ["sync", "--dry-run", "-v", pair.local, "c:"];
     const said = await rclone(store, pair, dry);
     assert.match(said, /There was nothing to transfer/);
     assert.doesNotMatch(said, /Skipped/);

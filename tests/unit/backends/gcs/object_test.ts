@@ -46,6 +46,8 @@ Deno.test("formatEdited() writes a time as rclone and gsutil do, and parseObject
     "goog-reserved-file-mtime": "1700000000",
   });
   assert.equal(formatMtime(1_700_000_000_123.456).mtime, "2023-11-14T22:13:20.123456Z");
+  assert.equal(formatMtime(1_700_000_000_123, 456_789).mtime, "2023-11-14T22:13:20.123456789Z");
+  assert.equal(formatMtime(1_700_000_000_000, 1).mtime, "2023-11-14T22:13:20.000000001Z");
   for (const time of [0, -1, -1234.567, 1_700_000_001_234.5, 3_345_678_901_000, 253_402_300_799_999]) {
     assert.equal(editedOf(formatMtime(time))[0], time);
   }

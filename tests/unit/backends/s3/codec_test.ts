@@ -20,6 +20,19 @@ for (const [ms, text] of times) {
   });
 }
 
+for (
+  const [ms, nanoseconds, text] of [
+    [1_577_934_245_123, 456_789, "1577934245.123456789"],
+    [1_577_934_245_000, 1, "1577934245.000000001"],
+    [1_577_934_245_120, 0, "1577934245.12"],
+    [-1500, 499_999, "-1.499500001"],
+  ] as const
+) {
+  Deno.test(`formatMtime() writes ${ms} ms and ${nanoseconds} ns as ${text}`, () => {
+    assert.equal(formatMtime(ms, nanoseconds), text);
+  });
+}
+
 const metadata: readonly (readonly [string, Record<string, string>, number | undefined])[] = [
   ["rclone", { mtime: "1577934245.123456789" }, 1577934245123.456789],
   ["s3fs", { mtime: "1577934245", mode: "33188", uid: "0" }, 1577934245000],
