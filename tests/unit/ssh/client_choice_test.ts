@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { testTarget } from "../../support/targets/test_target.ts";
 import { Buffer } from "node:buffer";
 import { clientName, explainSshOnly, findSsh } from "../../../lib/ssh/client_choice.ts";
 import type { KeyFile, KeyFiles } from "../../../lib/ssh/key_files.ts";
@@ -67,5 +68,6 @@ Deno.test("loadKeyFiles() finds keys of a security key, by name and by type", as
 Deno.test("clientName() and findSsh() read the parameter and PATH", async () => {
   assert.equal(clientName({}), "Auto");
   assert.throws(() => clientName({ SshClient: "putty" }), /write Auto, System or BuiltIn/);
-  assert.equal(await findSsh(() => "/nonexistent:relative"), undefined);
+  const target = testTarget({ scheme: "sftp" }, { env: { PATH: "/nonexistent:relative" } });
+  assert.equal(await findSsh(target), undefined);
 });
