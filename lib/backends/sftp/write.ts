@@ -51,8 +51,8 @@ export async function writeFile(pool: Pool, body: Body, context: WriteContext): 
 }
 
 /**
- * Writes a new file under its final name, on servers that rename nothing. What an earlier attempt of this run left
- * there is overwritten.
+ * Writes a new file under its final name, on servers that rename nothing. The remainder of an earlier attempt of this
+ * run is overwritten.
  */
 async function writeDirectly(
   pool: Pool,

@@ -18,8 +18,7 @@ import type { ConnectContext } from "../../core/protocol.ts";
 import { DirectWrites } from "../shared/direct_writes.ts";
 import { numberOption } from "../shared/options.ts";
 import { Semaphore } from "../../net/semaphore.ts";
-import type { DavClient, ObservedBehaviour } from "./client.ts";
-import type { UploadPatience } from "./patient_put.ts";
+import type { DavClient, ObservedBehaviour, UploadPatience } from "./client.ts";
 import { stat } from "./stat.ts";
 
 /** An open server: its address, its behaviour, and the start folder. */

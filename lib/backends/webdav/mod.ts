@@ -17,11 +17,11 @@ import { sessionClosed } from "../../http/exchange.ts";
 import { fetchChecksum, makeDir, moveEntry, removeEntry, setModified } from "./changes.ts";
 import { connectWebdav, type DavConnection } from "./connect.ts";
 import { splitPath } from "./href.ts";
-import { UPLOAD_PATIENCE, type UploadPatience } from "./patient_put.ts";
+import { UPLOAD_PATIENCE } from "./patient_put.ts";
 import { readFile } from "./read.ts";
 import { writeFile } from "./write.ts";
 import type { OpenProtocol } from "../../core/protocol.ts";
-import type { PathContext } from "./client.ts";
+import type { PathContext, UploadPatience } from "./client.ts";
 import { list } from "./list.ts";
 import { stat } from "./stat.ts";
 

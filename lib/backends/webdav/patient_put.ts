@@ -4,21 +4,7 @@ import type { HttpRequest, RequestBody } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
 import { delay } from "../../net/abort.ts";
 import type { DavReply } from "./authenticated_http.ts";
-import type { DavClient, PathContext } from "./client.ts";
-
-/** How long the end of an upload may take. Virus scans, assembly and slow storage make servers answer minutes later. */
-export interface UploadPatience {
-  /** ms from the last byte to the reply, for any size. */
-  readonly replyMs: number;
-  /** ms more for each GiB. */
-  readonly replyMsPerGiB: number;
-  /** ms from the last byte after which a lost reply was not lost at once: the server may still be at work. */
-  readonly slowMs: number;
-  /** ms to look for the file after a gateway gave up at once. */
-  readonly gatewayMs: number;
-  /** ms before each look; the last one repeats. */
-  readonly lookDelays: readonly number[];
-}
+import type { DavClient, PathContext, UploadPatience } from "./client.ts";
 
 export const UPLOAD_PATIENCE: UploadPatience = {
   replyMs: 300_000,
