@@ -15,8 +15,8 @@ export function listParser({ clock, ...settings }: ListSettings & { readonly clo
 /** The reader of one listing. The first line that can be read decides the format of all. */
 class ListReader {
   readonly #clock: Clock;
-  readonly #known = [unixFormat(), dosFormat(), eplfFormat(), vmsFormat(), os400Format(), mvsFormat()];
-  #format: ListFormat | undefined;
+  /** All formats until a line could be read, then the one of that line. */
+  #formats: readonly ListFormat[] = newFormats();
   #isElsewhere = false;
 
   constructor(clock: Clock) {
@@ -25,10 +25,10 @@ class ListReader {
 
   read(line: string): LineResult {
     if (this.#isElsewhere) return undefined;
-    for (const format of this.#format === undefined ? this.#known : [this.#format]) {
+    for (const format of this.#formats) {
       const found = format.read(line, this.#clock);
       if (found === undefined) continue;
-      this.#format = format;
+      if (this.#formats.length > 1) this.#formats = [format];
       return found;
     }
     // What follows "./folder:" lies in that folder (ls -R).
@@ -45,11 +45,12 @@ class ListReader {
   }
 
   isWrapped(line: string): boolean {
-    return (this.#format === undefined ? this.#known : [this.#format]).some((one) => one.isWrapped?.(line) === true);
+    for (const format of this.#formats) if (format.isWrapped?.(line) === true) return true;
+    return false;
   }
 
   join(first: string, second: string): string | undefined {
-    for (const format of this.#format === undefined ? this.#known : [this.#format]) {
+    for (const format of this.#formats) {
       const joined = format.join?.(first, second);
       if (joined !== undefined) return joined;
     }
@@ -57,6 +58,10 @@ class ListReader {
   }
 
   review(entry: Entry): Entry {
-    return this.#format?.review?.(entry) ?? entry;
+    return this.#formats.length > 1 ? entry : this.#formats[0]?.review?.(entry) ?? entry;
   }
+}
+
+function newFormats(): readonly ListFormat[] {
+  return [unixFormat(), dosFormat(), eplfFormat(), vmsFormat(), os400Format(), mvsFormat()];
 }

@@ -45,6 +45,9 @@ function readEntry(line: string, clock: Clock): LineResult {
   return { name: rest, shape, make: (path) => ({ kind: "file", path, size, ...date.time, mode }) };
 }
 
+/** The columns of most lines, up to the size: link count, owner and group in one word each. */
+const PLAIN = /[ \t]+\d+[ \t]+[^ \t]+[ \t]+[^ \t]+[ \t]+(\d+)[ \t]+(?=[^ \t\d])/y;
+
 /** A size, exact or rounded, or the two numbers of a device. */
 const SIZE = /[ \t](\d+|\d[\d.,]*[KMGTP]?i?B?|\d+,[ \t]*\d+)[ \t]+/gi;
 
@@ -58,6 +61,12 @@ interface SizeAndDate {
  * and so may the name of an owner right after the link count.
  */
 function findDate(line: string, from: number, clock: Clock): SizeAndDate | undefined {
+  PLAIN.lastIndex = from;
+  const plain = PLAIN.exec(line);
+  if (plain !== null) {
+    const date = dateAt(line, PLAIN.lastIndex, clock);
+    if (date !== undefined) return { digits: plain[1] ?? "", date };
+  }
   SIZE.lastIndex = from;
   for (let parts = SIZE.exec(line); parts !== null; parts = SIZE.exec(line)) {
     const date = dateAt(line, SIZE.lastIndex, clock);
@@ -92,7 +101,9 @@ function linkName(rest: string, digits: string): string | undefined {
 const ARROW = " -> ";
 
 function parseMode(rights: string): number {
-  return [...rights].reduce((mode, letter) => mode * 2 + (/[-ST]/.test(letter) ? 0 : 1), 0);
+  let mode = 0;
+  for (const letter of rights) mode = mode * 2 + ("-ST".includes(letter) ? 0 : 1);
+  return mode;
 }
 
 /** Reads a line with "?" for all that the server itself could not read; its type may be known. */

@@ -21,16 +21,18 @@ export interface FileTime {
 interface DateForm {
   readonly shape: string;
   readonly pattern: RegExp;
-  read(parts: readonly string[], clock: Clock): FileTime | undefined;
+  read(parts: readonly (string | undefined)[], clock: Clock): FileTime | undefined;
 }
 
 /** Reads the date that begins at the position and ends before a blank; undefined if there is none. */
 export function dateAt(line: string, at: number, clock: Clock): FoundDate | undefined {
+  BEGINNING.lastIndex = at;
+  if (!BEGINNING.test(line)) return undefined;
   for (const { pattern, shape, read } of FORMS) {
     pattern.lastIndex = at;
     const parts = pattern.exec(line);
     if (parts === null) continue;
-    const time = read(Array.from(parts, (part) => part ?? ""), clock);
+    const time = read(parts, clock);
     if (time !== undefined) return { end: pattern.lastIndex, shape, time };
   }
   return undefined;
@@ -49,6 +51,9 @@ const TIME = String.raw`(\d{1,2}:\d\d)`;
 const TIME_OR_YEAR = String.raw`(?:${TIME}|(\d{4}))`;
 const SECONDS = String.raw`(\d{1,2}:\d\d:\d\d)`;
 const ends = (source: string) => new RegExp(`${source}(?=[ \\t])`, "y");
+
+/** How every date begins, to rule out other columns at once. */
+const BEGINNING = /[^ \t\d][^ \t]* +\d|\d{1,4}(?:[^ \t\d]|[ \t]+[^ \t\d])/y;
 
 const FORMS: readonly DateForm[] = [
   {
@@ -139,16 +144,19 @@ function toTime({ month: word, ...words }: DateWords, clock: Clock): FileTime | 
 type NumberedDate = Omit<DateWords, "month"> & { readonly month: number };
 
 function civil({ year, month, day, time }: NumberedDate): CivilTime {
-  const [hours = 0, minutes = 0, seconds = 0] = time === "" ? [] : time.split(":").map(Number);
-  return { year: fullYear(year), month, day: Number(day), hours, minutes, seconds };
+  const colon = time.indexOf(":");
+  const hours = Number(time.slice(0, Math.max(0, colon)));
+  const minutes = Number(time.slice(colon + 1, colon + 3));
+  return { year: fullYear(year), month, day: Number(day), hours, minutes, seconds: Number(time.slice(colon + 4)) };
 }
 
 /** Returns the latest such time. Without a year a time is never in the future, but a clock that is ahead shows tomorrow. */
 function latestTime(date: NumberedDate, clock: Clock): number | undefined {
   const there = clock.now + clock.zoneOffset;
   const latest = new Date(there).getUTCFullYear() + 1;
+  const parts = civil({ ...date, year: "0000" });
   for (let year = latest; year > latest - 10; year--) {
-    const at = utcToMs({ ...civil({ ...date, year: "0000" }), year });
+    const at = utcToMs({ ...parts, year });
     if (at !== undefined && at <= there + DAY) return at;
   }
   return undefined;
