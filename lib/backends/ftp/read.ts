@@ -18,7 +18,7 @@ import { asOperationError, encodePath, type FtpSession, type PathContext, withCo
 import type { Transport } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
 
-export type ReadContext = PathContext & Pick<ReadOptions, "offset" | "length" | "expect">;
+export type ReadContext = PathContext & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified">;
 
 /**
  * Reads a file or a range of it: a small one as a whole, a large one as a stream. Checks the number of bytes and, after
@@ -60,7 +60,7 @@ async function readRange(session: FtpSession, context: ReadContext): Promise<Con
   }
 }
 
-interface ReadRange extends PathContext {
+interface ReadRange extends PathContext, Pick<ReadOptions, "onModified"> {
   readonly expect: FileEntry;
   readonly from: number;
   readonly to: number;
@@ -115,6 +115,7 @@ async function readSmall(
   if (signal.aborted) throw cancelled(signal, operation);
   assertUnchanged(after, { ...range, expect });
   if (small.size !== left) throw endedEarly(range, from + small.size);
+  if (after?.kind === "file" && after.modified !== undefined) range.onModified?.(after.modified);
   return memory.subarray(0, to - from);
 }
 

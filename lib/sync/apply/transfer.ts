@@ -166,26 +166,37 @@ function toPartialWriteError({ path }: Copy, { kind, message, facts }: SyncError
 }
 
 /**
- * Returns the source's time. If a backend stores times and does not list them, the time comes with the content of a
- * small file, and from stat for a large one.
+ * Returns the source's time. If a backend stores times and does not list them, or lists only the day, the time comes
+ * with the content of a small file, and from stat for a large one.
  */
 async function sourceTime(
   from: Backend,
   source: FileEntry,
   { signal }: CallOptions,
 ): Promise<{ readonly modified: number | undefined; readonly ahead?: Uint8Array<ArrayBuffer> }> {
-  if (source.modified !== undefined || from.traits.timeStep === undefined) return { modified: source.modified };
+  const isListed = source.modified !== undefined && (source.timeStep ?? 0) < DAY_MS;
+  if (isListed || (source.modified === undefined && from.traits.timeStep === undefined)) {
+    return { modified: source.modified };
+  }
   if (source.size > MAX_READ_AHEAD) {
     const now = await from.stat(source.path, { signal });
-    return { modified: now?.kind === "file" ? now.modified : undefined };
+    return { modified: preciseTime(source, now?.kind === "file" ? now.modified : undefined) };
   }
   let modified: number | undefined;
   const onModified = (time: number) => void (modified = time);
   const content = await from.read(source.path, { signal, expect: source, onModified });
-  if (content instanceof Uint8Array) return { modified, ahead: content };
+  if (content instanceof Uint8Array) return { modified: preciseTime(source, modified), ahead: content };
   await content.cancel();
-  return { modified };
+  return { modified: preciseTime(source, modified) };
 }
+
+/** Returns the time, or the listed day if the time is not one of that day: then a zone is unknown, or a clock wrong. */
+function preciseTime({ modified: listed, timeStep = 0 }: FileEntry, time: number | undefined): number | undefined {
+  if (listed === undefined || time === undefined) return time ?? listed;
+  return time >= listed && time < listed + timeStep ? time : listed;
+}
+
+const DAY_MS = 86_400_000;
 
 /** The maximum size of a file that is read before its target is prepared. */
 const MAX_READ_AHEAD = 256 * 1024;

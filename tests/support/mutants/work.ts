@@ -5,6 +5,13 @@ const engine = "tests/property/engine_test.ts";
 /** Sabotages of what carries plans out, remembers, compares and locks. */
 export const mutantsOfWork: readonly Mutant[] = [
   {
+    name: "a time of another day than the listed one is given to a file",
+    file: "lib/sync/apply/transfer.ts",
+    old: "return time >= listed && time < listed + timeStep ? time : listed;",
+    new: "return timeStep > 0 ? time : listed;",
+    tests: ["tests/unit/sync/apply/transfer_test.ts"],
+  },
+  {
     name: "what lies in a folder that could not be made is tried all the same",
     file: "lib/sync/apply/action_log.ts",
     old: 'if (action.do === "makeDir") this.#missing[action.to].set(action.path, error);',

@@ -52,6 +52,36 @@ for (
   });
 }
 
+const DAY = 86_400_000;
+for (
+  const [what, told, size, expected] of [
+    ["of that day", NOON + 1234, 5, NOON + 1234],
+    ["of that day, and a large file", NOON + 1234, 300_000, NOON + 1234],
+    ["of the day before", NOON - 1, 5, NOON],
+    ["of the day after", NOON + DAY, 300_000, NOON],
+    ["that is not known", undefined, 5, NOON],
+    ["that is not known, and a large file", undefined, 300_000, NOON],
+  ] as const
+) {
+  Deno.test(`transfer() of a file that is listed with its day takes a time ${what}`, async () => {
+    const [local, remote] = [memory(), memory()];
+    plant(local, { "a": "x".repeat(size) });
+    const source: FileEntry = { ...await fileAt(local, "a"), timeStep: DAY };
+    const dayOnly = withOverrides(local, {
+      read: async (inner, path, options) => {
+        if (told !== undefined) options.onModified?.(told);
+        return await inner.read(path, options);
+      },
+      stat: async (inner, path, call) => {
+        const found = await inner.stat(path, call);
+        return found?.kind === "file" ? { ...found, ...(told === undefined ? {} : { modified: told }) } : found;
+      },
+    });
+    await transfer(copy(source), { local: dayOnly, remote }, options);
+    assert.equal((await fileAt(remote, "a")).modified, expected);
+  });
+}
+
 Deno.test("transfer() tells as many bytes as the file has", async () => {
   const [local, remote] = [memory(), memory()];
   plant(local, { "a": "x".repeat(700_000) });
