@@ -4,7 +4,7 @@ import tls from "node:tls";
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../../core/errors.ts";
 import { serverMessage } from "./errors.ts";
-import type { DataRoute } from "./data_route.ts";
+import type { DataRoute, DataSettings } from "./data_route.ts";
 import { explainSilence, parseEpsvPort, type Reply, ReplyQueue, StrayLines } from "./replies.ts";
 import {
   deliverWholeLines,
@@ -29,23 +29,6 @@ export interface ControlSettings {
   readonly route: DataRoute;
 }
 
-/** How this end opens data connections that belong to a control connection. */
-export interface DataSettings {
-  /** The address of the control connection's peer. */
-  readonly host: string;
-  /** The address of this end of the control connection. */
-  readonly localHost: string | undefined;
-  readonly timeout: number;
-  readonly proxy: Proxy | undefined;
-  /** Undefined if the control connection has no TLS. */
-  readonly tls?: {
-    readonly trust: TlsTrust;
-    readonly allowTls13: boolean;
-    /** The session of the control connection: vsftpd and ProFTPD require that the data connection resumes it. */
-    readonly session: Uint8Array | undefined;
-  };
-}
-
 /** One control connection. Replies come in order. A refusal is a reply; only a broken connection rejects. One character per byte. */
 export class ControlConnection {
   readonly #ftp: FTPContext;
@@ -68,6 +51,7 @@ export class ControlConnection {
   delaysReplies = false;
   /** Whether the latency is so high that saving round trips pays. */
   highLatency = false;
+  #onBegin: () => void = () => {};
   /** Called when a reply arrived, or data in either direction. */
   onProgress: () => void = () => {};
   /** The text of the server's greeting; it often names its software. */
@@ -206,6 +190,14 @@ export class ControlConnection {
     return isFresh ? await ahead.port : undefined;
   }
 
+  /** Resolves when a preliminary reply shows that the next transfer begins, or after `limit` ms. */
+  untilBegun(limit: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, limit);
+    this.#onBegin = resolve;
+    return promise.finally(() => clearTimeout(timer));
+  }
+
   /** Arms the reply timeout: the transfer's data is complete, so the final reply is due. */
   armTimeout(): void {
     this.#replies.armTimeout();
@@ -215,6 +207,7 @@ export class ControlConnection {
     if (this.#closed !== undefined) return;
     this.#closed = why;
     this.#ftp.close();
+    this.#onBegin();
     this.#replies.rejectAll(why);
   }
 
@@ -275,8 +268,9 @@ export class ControlConnection {
     if (answer.code < 200 && ++this.#preliminaryReplies > MAX_PRELIMINARY) {
       this.close(networkError("connection", "the server sends preliminary replies without end"));
     }
-    if (answer.code < 200) return;
+    if (answer.code < 200) return this.#onBegin();
     this.#preliminaryReplies = 0;
+    if (answer.code >= 400) this.#onBegin();
     if (!this.#replies.resolveNext(answer)) {
       return this.close(networkError("connection", "the server's replies are out of step with the commands"));
     }

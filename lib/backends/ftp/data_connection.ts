@@ -7,7 +7,8 @@ import { dialTcp } from "../../net/tcp.ts";
 import { startTls } from "../../net/tls_transport.ts";
 import type { RawConnection } from "../../net/connection_stream.ts";
 import { toTransport, type Transport } from "../../net/transport.ts";
-import type { ControlConnection, DataSettings } from "./control_connection.ts";
+import type { ControlConnection } from "./control_connection.ts";
+import type { DataSettings } from "./data_route.ts";
 import { tlsVersions } from "./control_socket.ts";
 import { serverMessage } from "./errors.ts";
 import { parseEpsvPort, parsePasvPort } from "./replies.ts";
@@ -137,8 +138,28 @@ function overConnection(
   const { trust, allowTls13, session } = tls;
   const resumed = session === undefined ? {} : { session: Buffer.from(session) };
   const options = { ...tlsVersions(allowTls13), ...resumed };
-  return withProgress(startTls(connection, { trust, timeout, expected: "ftps", options }), onProgress);
+  const raw = control.pipelines ? connection : heldBack(connection, control.untilBegun(BEGIN_MS));
+  return withProgress(startTls(raw, { trust, timeout, expected: "ftps", options }), onProgress);
 }
+
+/**
+ * Returns the connection with its first bytes held back until the server begins the transfer: some (pyftpdlib) lose a
+ * TLS handshake that comes before they have read the command.
+ */
+function heldBack(connection: RawConnection, begun: Promise<void>): RawConnection {
+  return {
+    read: (into) => connection.read(into),
+    write: async (bytes) => {
+      await begun;
+      return await connection.write(bytes);
+    },
+    closeWrite: () => connection.closeWrite(),
+    close: () => connection.close(),
+  };
+}
+
+/** The longest time in ms that a TLS handshake is held back. */
+const BEGIN_MS = 3_000;
 
 /** Returns the transport with a call of `onProgress` after each read and write. */
 function withProgress(transport: Transport, onProgress: () => void): Transport {

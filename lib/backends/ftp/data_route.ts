@@ -1,3 +1,6 @@
+import type { Proxy } from "../../net/tcp.ts";
+import type { TlsTrust } from "../../net/tls.ts";
+
 export type DataMode = "Passive" | "Active" | "Auto";
 
 /** The ways of opening data connections that work with one server, found out during a session. */
@@ -32,4 +35,21 @@ export class DataRoute {
     this.usesEpsv = false;
     return this.usesActive = true;
   }
+}
+
+/** How this end opens data connections that belong to a control connection. */
+export interface DataSettings {
+  /** The address of the control connection's peer. */
+  readonly host: string;
+  /** The address of this end of the control connection. */
+  readonly localHost: string | undefined;
+  readonly timeout: number;
+  readonly proxy: Proxy | undefined;
+  /** Undefined if the control connection has no TLS. */
+  readonly tls?: {
+    readonly trust: TlsTrust;
+    readonly allowTls13: boolean;
+    /** The session of the control connection: vsftpd and ProFTPD require that the data connection resumes it. */
+    readonly session: Uint8Array | undefined;
+  };
 }

@@ -18,6 +18,8 @@ export interface SmallFtpOptions {
   readonly epsvIsDead?: boolean;
   /** The host in an answer to PASV, as "h1,h2,h3,h4"; EPSV is refused then. */
   readonly pasvHost?: string;
+  /** Whether data that comes before the first word of STOR is an error. */
+  readonly refusesEarlyData?: boolean;
   /** The first word of STOR, before its data. */
   readonly firstWord?: string;
   /** The last word of STOR or RETR instead of its own, after its data: "" for none, "cut" where the connection breaks. */
@@ -57,6 +59,7 @@ export async function startSmallFtp(options: SmallFtpOptions = {}): Promise<Smal
   const files = holds instanceof Map ? holds : new Map(Object.entries(holds));
   const open = new Set<net.Socket>();
   const servers: net.Server[] = [];
+  let last: net.Socket | undefined;
   const listen = async (onSocket: OnSocket, { isPlain = false } = {}): Promise<number> => {
     const begin = (socket: net.Socket) => {
       open.add(socket);
@@ -67,6 +70,7 @@ export async function startSmallFtp(options: SmallFtpOptions = {}): Promise<Smal
     const server = options.tls === undefined || isPlain
       ? net.createServer({ noDelay: true }, begin)
       : tls.createServer({ cert: options.tls.cert, key: options.tls.key }, begin);
+    server.on("connection", (raw: net.Socket) => last = raw);
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
@@ -77,7 +81,9 @@ export async function startSmallFtp(options: SmallFtpOptions = {}): Promise<Smal
     if (options.tls?.cuts !== true) return port;
     return await listen((socket) => passWithoutAlerts(socket, port), { isPlain: true });
   };
-  const port = await listen((socket) => serve(socket, { options, told, files, listen: listenData }));
+  const port = await listen((socket) =>
+    serve(socket, { options, told, files, listen: listenData, earlyBytes: () => last?.bytesRead ?? 0 })
+  );
   return {
     port,
     told,
@@ -94,9 +100,11 @@ interface Serving {
   readonly told: string[];
   readonly files: Map<string, string>;
   listen(onSocket: OnSocket): Promise<number>;
+  /** The number of bytes on the last connection, those of TLS included. */
+  earlyBytes(): number;
 }
 
-function serve(control: net.Socket, { options, told, files, listen }: Serving): void {
+function serve(control: net.Socket, { options, told, files, listen, earlyBytes }: Serving): void {
   const { features = ["MLST type*;size*;modify*;", "UTF8", "MFMT", "SIZE", "MDTM"] } = options;
   let data = Promise.withResolvers<net.Socket>();
   let [from, offset] = ["", 0];
@@ -211,6 +219,8 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
   }
 
   async function take(path: string): Promise<void> {
+    if (options.refusesEarlyData === true) await new Promise((resolve) => setTimeout(resolve, 100));
+    if (options.refusesEarlyData === true && earlyBytes() > 0) return void say("451 data came too early");
     say(options.firstWord ?? "150 go on");
     const socket = await data.promise;
     const parts = [(files.get(path) ?? "").slice(0, takeOffset())];

@@ -27,6 +27,13 @@ Deno.test("SE-07 data connections show the certificate of the control connection
   assert.equal(await text(backend, "b"), "bytes");
 });
 
+Deno.test("over TLS an unknown server gets no byte before it has answered STOR", async () => {
+  await using server = await startSmallFtp({ tls: own, refusesEarlyData: true });
+  await using backend = await openSmallFtp(server, pinned);
+  for (const size of [0, 5]) await put(backend, `f${size}`, "x".repeat(size));
+  assert.deepEqual([...server.files.values()].map((content) => content.length), [0, 5]);
+});
+
 Deno.test("SE-07 a foreign certificate on the data connection alone is refused, and nothing is sent or taken there", async () => {
   await using foreign = await startForeign();
   const reply = (command: string) => {
