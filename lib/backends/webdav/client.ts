@@ -73,6 +73,8 @@ export interface ObservedBehaviour {
   unstableEtags?: boolean;
   /** Whether the server refuses names that begin with a dot; false once it took one. */
   refusesDotNames?: boolean;
+  /** Whether the server puts chunks of a large file together. */
+  takesChunks?: boolean;
   /** Whether a MOVE was carried out, so that a later refusal concerns one path. */
   moves?: boolean;
   /** Whether the server takes a Destination only as a path. */

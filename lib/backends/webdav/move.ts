@@ -15,6 +15,7 @@ export interface MoveRequest {
   readonly overwrite: "T" | "F";
   /** The size of what is moved, for servers that copy it. */
   readonly size: number;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Whether it was carried out, by a look at both paths. */
   isDone(): Promise<boolean>;
 }
@@ -32,7 +33,7 @@ export async function requestMove(
   const { observed, http } = client;
   const { method, from, to, as, overwrite, size, isDone } = move;
   const send = async (origin: string) => {
-    const headers = { destination: origin + encodePath(to, as), overwrite };
+    const headers = { ...move.headers, destination: origin + encodePath(to, as), overwrite };
     const request = { method, uri: encodePath(from, as), headers };
     return await sendPatiently(client, context, { request, size, isDone, gatewayStatuses: [504] });
   };

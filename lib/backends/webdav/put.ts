@@ -3,7 +3,7 @@ import { toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body, Content, WriteOptions } from "../../core/backend.ts";
-import type { RequestBody } from "../../http/client.ts";
+import type { HttpResponse, RequestBody } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
 import type { DirectWrites } from "../shared/direct_writes.ts";
 import type { ServerProfile } from "./server_profile.ts";
@@ -87,9 +87,7 @@ export async function putWhole(
     headers: {
       "content-type": "application/octet-stream",
       ...headers,
-      ...(profile.times === "header" && options.modified !== undefined
-        ? { "x-oc-mtime": String(Math.floor(options.modified / 1000)) }
-        : {}),
+      ...mtimeHeader(pending),
       ...(profile.checksums && first instanceof Uint8Array
         ? { "oc-checksum": `SHA1:${createHash("sha1").update(first).digest("hex")}` }
         : {}),
@@ -98,10 +96,21 @@ export async function putWhole(
   };
   const isDone = () => isStored(client, { ...pending, serverPath }, replaces);
   const response = await sendPatiently(client, pending, { request, size: options.size, isDone });
-  if (response === undefined) return;
-  if (profile.times === "header" && options.modified !== undefined && response.headers["x-oc-mtime"] !== "accepted") {
-    options.onWarning?.(`The server did not store the time of "${escapeForDisplay(pending.path)}"`, "time");
-  }
+  if (response !== undefined) warnOfTime(pending, response);
+}
+
+/** Returns the header with which ownCloud and Nextcloud take the edit time. */
+export function mtimeHeader({ profile, options: { modified } }: PendingWrite): Readonly<Record<string, string>> {
+  return profile.times === "header" && modified !== undefined
+    ? { "x-oc-mtime": String(Math.floor(modified / 1000)) }
+    : {};
+}
+
+/** Warns if a reply does not confirm the edit time. */
+export function warnOfTime(pending: PendingWrite, { headers }: HttpResponse): void {
+  const { path, options } = pending;
+  if (mtimeHeader(pending)["x-oc-mtime"] === undefined || headers["x-oc-mtime"] === "accepted") return;
+  options.onWarning?.(`The server did not store the time of "${escapeForDisplay(path)}"`, "time");
 }
 
 /** Whether the file is there with all its bytes, and is not the one before. */

@@ -2,6 +2,7 @@ import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { statusOf } from "../../http/errors.ts";
 import { encodePath } from "./href.ts";
+import { ChunksRefused, usesChunks, writeChunked } from "./chunked_upload.ts";
 import { canResume, isPartialPutRefused, isResumableError, putRanges } from "./partial_put.ts";
 import { assertWritten, finalize, type PendingWrite, putWhole } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
@@ -13,6 +14,12 @@ import { mayRefuseDotNames, removeTemp, tempServerPath } from "./temp_file.ts";
 /** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
 export async function writeFile(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
   try {
+    if (await usesChunks(client, pending)) {
+      const written = await writeChunked(client, pending).catch((error) => {
+        if (!(error instanceof ChunksRefused)) throw error;
+      });
+      if (written !== undefined) return written;
+    }
     return await (await usesRanges(client, pending) ? writeResumable(client, pending) : writeWhole(client, pending));
   } catch (error) {
     throw await explainFailure(client, error, pending);

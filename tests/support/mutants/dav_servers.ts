@@ -5,9 +5,10 @@ const moves = "tests/unit/backends/webdav/move_test.ts";
 const odd = "tests/unit/backends/webdav/odd_listings_test.ts";
 const unasked = "tests/unit/backends/webdav/unasked_login_test.ts";
 const altered = "tests/e2e/webdav/altered_test.ts";
+const chunked = "tests/unit/backends/webdav/chunked_upload_test.ts";
 const redirects = "tests/unit/backends/webdav/redirects_test.ts";
 
-/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE, odd listings, hidden logins, altered files. */
+/** Sabotages of how WebDAV bears odd servers: redirects, late replies, MOVE, odd listings, hidden logins, altered files, chunks. */
 export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a redirect to another origin is followed",
@@ -120,5 +121,26 @@ export const mutantsOfDavServers: readonly Mutant[] = [
     old: "(found.entry.size === options.size || client.acceptsAltered)",
     new: "(found.entry.size === options.size || client.acceptsAltered !== undefined)",
     tests: [altered],
+  },
+  {
+    name: "dav: a chunk of another size is taken for a right one",
+    file: "lib/backends/webdav/chunked_upload.ts",
+    old: "if (kept.get(String(chunk.number)) === bytes)",
+    new: "if (kept.has(String(chunk.number)))",
+    tests: [chunked],
+  },
+  {
+    name: "dav: chunks are put together over a file that came up meanwhile",
+    file: "lib/backends/webdav/chunked_upload.ts",
+    old: 'overwrite: existing === undefined ? "F" : "T",',
+    new: 'overwrite: existing === null ? "F" : "T",',
+    tests: [chunked],
+  },
+  {
+    name: "dav: the chunks of a refused upload stay",
+    file: "lib/backends/webdav/chunked_upload.ts",
+    old: "await removeUpload(client, pending, folder);",
+    new: "",
+    tests: [chunked],
   },
 ];
