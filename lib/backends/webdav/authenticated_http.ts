@@ -132,7 +132,7 @@ export class AuthenticatedHttp {
   #mayHideChallenge(request: HttpRequest, response: HttpResponse): boolean {
     const { scheme, user, secure, origin } = this.#options;
     const { status, headers } = response;
-    if (scheme !== undefined || user === undefined || !secure || this.#unasked !== undefined) return false;
+    if (scheme !== undefined || user === undefined || !secure) return false;
     const isPage = request.method === "PROPFIND" && status === 200 &&
       /html/i.test(String(headers["content-type"] ?? ""));
     return isPage ||

@@ -24,6 +24,8 @@ import type { OpenProtocol } from "../../core/protocol.ts";
 import type { PathContext, UploadPatience } from "./client.ts";
 import { list } from "./list.ts";
 import { stat } from "./stat.ts";
+import { statusOf } from "../../http/errors.ts";
+import { operationError } from "../../core/operation.ts";
 
 /**
  * Connects to a WebDAV server (RFC 4918): verifies the certificate, logs in, and finds out the server's features.
@@ -90,22 +92,19 @@ class WebdavBackend implements Backend {
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
     const { client, profile, observed, directWrites } = this.#connection;
-    return await writeFile(client, {
-      ...this.#resolve("write", path, options),
-      body,
-      options,
-      profile,
-      observed,
-      directWrites,
-    });
+    const context = this.#resolve("write", path, options);
+    const pending = { ...context, body, options, profile, observed, directWrites };
+    return await this.#change(context, () => writeFile(client, pending));
   }
 
   async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
-    return await makeDir(this.#connection.client, this.#resolve("make the folder", path, call));
+    const context = this.#resolve("make the folder", path, call);
+    return await this.#change(context, () => makeDir(this.#connection.client, context));
   }
 
   async remove(entry: Entry, call: CallOptions): Promise<void> {
-    await removeEntry(this.#connection.client, entry, this.#resolve("remove", entry.path, call));
+    const context = this.#resolve("remove", entry.path, call);
+    await this.#change(context, () => removeEntry(this.#connection.client, entry, context));
   }
 
   async rename(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
@@ -141,10 +140,25 @@ class WebdavBackend implements Backend {
     });
   }
 
+  /** Carries out a change. A refusal by a server that is known to refuse all of them says why. */
+  async #change<T>(context: PathContext, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const { refusalAdvice } = this.#connection.profile;
+      const status = statusOf(error);
+      if (refusalAdvice === undefined || !REFUSED_CHANGES.includes(status ?? 0)) throw error;
+      throw operationError(context, "unsupported", { why: `${refusalAdvice} (${status})`, cause: error });
+    }
+  }
+
   #resolve(operation: string, path: RelPath, { signal }: CallOptions): PathContext {
     return { operation, path, signal, serverPath: [...this.#serverPath, ...splitPath(path)] };
   }
 }
+
+/** The statuses with which a server refuses a method, or a state that no client of WebDAV makes. */
+const REFUSED_CHANGES: readonly number[] = [400, 405, 409, 501];
 
 interface MoveOptions {
   readonly to: RelPath;

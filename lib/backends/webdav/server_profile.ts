@@ -1,6 +1,6 @@
 /**
  * A server's behaviour, as far as a single reply does not show it. Each value was observed on the server itself: Apache
- * 2.4 mod_dav_fs, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
+ * 2.4 mod_dav_fs and mod_dav_svn, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
  */
 export interface ServerProfile {
   /**
@@ -20,6 +20,8 @@ export interface ServerProfile {
    */
   readonly ranges: "grows" | "pieces" | "none";
   readonly maxNameBytes: number;
+  /** What the server's administrator must know if it refuses every change. */
+  readonly refusalAdvice?: string;
 }
 
 /** The results of OPTIONS and the first PROPFIND. Header values as sent, "" for none. */
@@ -55,6 +57,19 @@ export function profileOf({ dav, allow, server, isOwncloud }: ServerFacts): Serv
       checksums: false,
       ranges: "grows",
       maxNameBytes: 255,
+    };
+  }
+  if (dav.includes("http://subversion.tigris.org/xmlns/dav/svn/")) {
+    // Each change is a revision: no temporary files, no properties. MOVE over a file removes it before it fails.
+    return {
+      writes: "direct",
+      times: "none",
+      atomic: true,
+      keepsEtags: false,
+      checksums: false,
+      ranges: "none",
+      maxNameBytes: 255,
+      refusalAdvice: 'a Subversion repository takes changes over WebDAV only with "SVNAutoversioning on"',
     };
   }
   const patches = /\bPROPPATCH\b/.test(allow);

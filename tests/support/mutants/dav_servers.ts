@@ -97,15 +97,15 @@ export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a login that nobody asked for goes over clear HTTP",
     file: "lib/backends/webdav/authenticated_http.ts",
-    old: "if (scheme !== undefined || user === undefined || !secure || this.#unasked !== undefined) return false;",
-    new: "if (scheme !== undefined || user === undefined || this.#unasked !== undefined) return false;",
+    old: "if (scheme !== undefined || user === undefined || !secure) return false;",
+    new: "if (scheme !== undefined || user === undefined) return false;",
     tests: [unasked],
   },
   {
     name: "dav: a login that nobody asked for is sent again and again",
     file: "lib/backends/webdav/authenticated_http.ts",
-    old: "if (scheme !== undefined || user === undefined || !secure || this.#unasked !== undefined) return false;",
-    new: "if (scheme !== undefined || user === undefined || !secure) return false;",
+    old: "this.#unasked ??= (async () => {",
+    new: "this.#unasked = (async () => {",
     tests: [unasked],
   },
   {
@@ -142,5 +142,12 @@ export const mutantsOfDavServers: readonly Mutant[] = [
     old: "await removeUpload(client, pending, folder);",
     new: "",
     tests: [chunked],
+  },
+  {
+    name: "dav: a Subversion repository gets temporary files, whose MOVE removes what it replaces",
+    file: "lib/backends/webdav/server_profile.ts",
+    old: 'if (dav.includes("http://subversion.tigris.org/xmlns/dav/svn/")) {',
+    new: 'if (dav.includes("http://subversion.tigris.org/none/")) {',
+    tests: ["tests/unit/backends/webdav/real_servers_test.ts"],
   },
 ];

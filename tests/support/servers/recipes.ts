@@ -15,6 +15,13 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     probe: probeVersion("/usr/sbin/pure-ftpd", ["--help"], /pure-ftpd/i),
   },
   webdav: { packages: ["apache2"], probe: probeVersion("/usr/sbin/apache2", ["-v"], /Apache/) },
+  svn: {
+    packages: ["libapache2-mod-svn", "subversion", "apache2"],
+    probe: (place) =>
+      probeVersion("/usr/bin/svnadmin", ["--version"], /svnadmin/)(place) ??
+        probeVersion("/usr/sbin/apache2", ["-v"], /Apache/)(place) ??
+        probeFile("/usr/lib/apache2/modules/mod_dav_svn.so")(place),
+  },
   nginx: {
     packages: ["nginx-light", "libnginx-mod-http-dav-ext"],
     probe: probeVersion("/usr/sbin/nginx", ["-v"], /nginx/),
@@ -78,6 +85,18 @@ function npmRecipe(npm: string): Recipe {
 /** Debian's Python can load a module. */
 function probePython(module: string): Recipe["probe"] {
   return probeVersion("/usr/bin/python3", ["-c", `import ${module}; print("loaded")`], /^loaded$/m, "");
+}
+
+/** A probe: the file is there. */
+function probeFile(path: string): Recipe["probe"] {
+  return ({ root }) => {
+    try {
+      Deno.statSync(root + path);
+      return undefined;
+    } catch {
+      return `${path} is missing`;
+    }
+  };
 }
 
 /** Whether sshd would start: with a host key, its folder for privilege separation and, for root, its own user. */

@@ -101,7 +101,7 @@ async function start(place: Installed, { kind = "apache", parent, tls, config = 
     port,
     user,
     password,
-    root: kind === "apache-digest" ? "/digest/" : "/",
+    root: { "apache-digest": "/digest/", "svn": "/svn/" }[kind as string] ?? "/",
     disk,
     requests,
     mutations: async () => (await requests()).filter((line) => MUTATION.test(line)),

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 /** "apache-digest" is the same Apache at /digest/. */
-export type DavKind = "apache" | "apache-digest" | "nginx" | "lighttpd" | "rclone";
+export type DavKind = "apache" | "apache-digest" | "nginx" | "lighttpd" | "rclone" | "svn";
 
 /** What a server is set up with. `root`: where its packages were unpacked, "" for the system. */
 export interface Setup {
@@ -28,6 +28,7 @@ export const recipeOf: Readonly<Record<DavKind, string>> = {
   "nginx": "nginx",
   "lighttpd": "lighttpd",
   "rclone": "rclone",
+  "svn": "svn",
 };
 
 /** Writes a server's configuration and tells how to start it. */
@@ -37,6 +38,7 @@ export const setups: Readonly<Record<DavKind, (setup: Setup) => Promise<Start>>>
   "nginx": nginx,
   "lighttpd": lighttpd,
   "rclone": rclone,
+  "svn": subversion,
 };
 
 async function apache({ dir, port, root, isRoot, config, tls }: Setup): Promise<Start> {
@@ -92,6 +94,37 @@ async function apache({ dir, port, root, isRoot, config, tls }: Setup): Promise<
     "</Location>",
     ...await secured(),
     ...config,
+  ], { program: `${root}/usr/sbin/apache2`, args: ["-DFOREGROUND", "-f", join(dir, "apache.conf")] });
+}
+
+/** Apache with a Subversion repository. `config`: lines within its Location. */
+async function subversion({ dir, port, root, isRoot, config }: Setup): Promise<Start> {
+  const repository = join(dir, "data", "repository");
+  const made = await new Deno.Command(`${root}/usr/bin/svnadmin`, { args: ["create", repository] }).output();
+  if (!made.success) throw new Error("svnadmin made no repository");
+  if (isRoot) await new Deno.Command("chown", { args: ["-R", "www-data", repository] }).output();
+  const modules = ["mpm_event", "authn_core", "authz_core", "authn_file", "authz_user", "auth_basic", "dav", "dav_svn"];
+  return await written(join(dir, "apache.conf"), [
+    `ServerRoot ${dir}`,
+    "ServerName localhost",
+    `Listen 127.0.0.1:${port}`,
+    `PidFile ${join(dir, "pid")}`,
+    `ErrorLog ${join(dir, "err.log")}`,
+    ...modules.map((name) => `LoadModule ${name}_module ${root}/usr/lib/apache2/modules/mod_${name}.so`),
+    ...(isRoot ? ["User www-data", "Group www-data"] : []),
+    'LogFormat "%m %U %>s" plain',
+    `CustomLog ${join(dir, "access.log")} plain`,
+    `DefaultRuntimeDir ${join(dir, "var")}`,
+    `DocumentRoot ${join(dir, "data")}`,
+    "<Location /svn>",
+    "DAV svn",
+    `SVNPath ${repository}`,
+    "AuthType Basic",
+    "AuthName dav",
+    `AuthUserFile ${join(dir, "htpasswd")}`,
+    "Require valid-user",
+    ...config,
+    "</Location>",
   ], { program: `${root}/usr/sbin/apache2`, args: ["-DFOREGROUND", "-f", join(dir, "apache.conf")] });
 }
 

@@ -35,7 +35,7 @@ async function withStore(
   const warnings: string[] = [];
   const target = {
     ...davTarget({ user: "", password: "", root: "/", port: server.port }, {
-      options: { Timeout: "2000", ...options },
+      options: { Timeout: "5000", ...options },
     }),
     warn: (text: string) => void warnings.push(text),
     serverMemory: {
@@ -125,6 +125,19 @@ Deno.test("-NoTemp writes new files under their final names without a MOVE", asy
   }, { options: { NoTemp: "true" } });
 });
 
+Deno.test("write() under a final name leaves a file alone that came up in the last moment", async () => {
+  let appear = (): void => {};
+  const answer: DavStoreOptions["answer"] = ({ method }) => {
+    if (method === "PUT") appear();
+    return undefined;
+  };
+  await withStore({ answer }, async ({ server, write, text }) => {
+    appear = () => void server.files.set("a", { bytes: new TextEncoder().encode("theirs"), modified: 0, version: 1 });
+    await assertRejects(write("a", "ours"), "changed");
+    assert.equal(text("a"), "theirs");
+  }, { options: { NoTemp: "true" } });
+});
+
 Deno.test("a MOVE that is refused for one target is an error of that target, which names it", async () => {
   const isFirst = ({ destination = "" }: DavRequest) => destination.endsWith("/a");
   await withStore(refuse(403, isFirst), async ({ server, write, text, warnings, backend }) => {
@@ -140,7 +153,7 @@ Deno.test("a MOVE whose reply never comes has moved the file, and is not sent ag
   await withStore({ late: ({ method }) => method === "MOVE" ? 3_600_000 : 0 }, async ({ server, write, count }) => {
     await write("a", "one");
     assert.deepEqual([[...server.files.keys()], count("MOVE")], [["a"], 1]);
-  }, { options: { Timeout: "100" } });
+  }, { options: { Timeout: "1000" } });
 });
 
 Deno.test("rename() names the MOVE that was refused", async () => {

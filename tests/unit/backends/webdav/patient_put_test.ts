@@ -15,7 +15,7 @@ const f = toRelPath("f");
 const patience: UploadPatience = {
   replyMs: 60_000,
   replyMsPerGiB: 0,
-  slowMs: 20,
+  slowMs: 800,
   gatewayMs: 200,
   lookDelays: [0, 10],
 };
@@ -34,7 +34,7 @@ async function withStore(
 ): Promise<void> {
   await using server = await startDavStore(manners);
   const target = davTarget({ user: "", password: "", root: "/", port: server.port }, {
-    options: { Timeout: "50", Connections: "1" },
+    options: { Timeout: "1000", Connections: "1" },
   });
   await using inner = await webdavOpener({ ...patience, ...more })(target, call);
   const sleep = () => Promise.resolve();
@@ -49,14 +49,14 @@ async function write(backend: Backend, text = "bytes") {
 const isPut = (method: string) => method === "PUT";
 
 Deno.test("write() waits for the reply to an upload for longer than for any other", async () => {
-  await withStore({ late: ({ method }) => isPut(method) ? 300 : 0 }, async ({ backend, puts }) => {
+  await withStore({ late: ({ method }) => isPut(method) ? 1500 : 0 }, async ({ backend, puts }) => {
     assert.equal((await write(backend)).size, 5);
     assert.equal(puts(), 1);
   });
 });
 
 Deno.test("a call that waits for the only connection outlasts the wait for a reply to an upload", async () => {
-  await withStore({ late: ({ method }) => isPut(method) ? 300 : 0 }, async ({ backend, server }) => {
+  await withStore({ late: ({ method }) => isPut(method) ? 1500 : 0 }, async ({ backend, server }) => {
     const writing = write(backend);
     while (!server.asked.some(({ method }) => isPut(method))) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.equal(await backend.stat(toRelPath("other"), call), undefined);
@@ -68,7 +68,7 @@ Deno.test("write() takes a file that is whole for written if its reply never com
   await withStore({ late: ({ method }) => isPut(method) ? 3_600_000 : 0 }, async ({ backend, server, puts }) => {
     assert.equal((await write(backend)).size, 5);
     assert.deepEqual([puts(), [...server.files.keys()]], [1, ["f"]]);
-  }, { replyMs: 100 });
+  }, { replyMs: 0 });
 });
 
 for (const status of [502, 504]) {
@@ -95,7 +95,7 @@ Deno.test("write() sends a file twice and no more if no reply ever comes and not
     server.keptBytes = 1;
     await assertRejects(write(backend), "timeout");
     assert.equal(puts(), 2);
-  }, { replyMs: 100 });
+  }, { replyMs: 0 });
 });
 
 Deno.test("write() does not take the version before for the new one", async () => {
