@@ -6,7 +6,7 @@ import { ServerProfile } from "./profile.ts";
 import { RequestSender } from "./request_sender.ts";
 import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
 import { allowsManyFiles, type ClientOptions, closePatience, opensAsAsked } from "./client_options.ts";
-import { absentAsUndefined, END_OF_FILE, isUnknownRequest, rethrowRefusal, statusOf } from "./errors.ts";
+import { absentAsUndefined, END_OF_FILE, isUnknownRequest, markRefusedWrite, statusOf } from "./errors.ts";
 import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
@@ -152,7 +152,8 @@ export class SftpClient {
     try {
       await this.#onHandle(handle, options, this.#sender.send(options, start));
     } catch (error) {
-      rethrowRefusal(error, "WRITE");
+      markRefusedWrite(error);
+      throw error;
     } finally {
       this.#unackedBytes -= bytes.length;
     }
@@ -234,14 +235,12 @@ export class SftpClient {
 
   /** Renames by SSH_FXP_RENAME. OpenSSH refuses an existing target; other servers may not. */
   rename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done: Done<void>) => this.#requests.rename(from, to, done))
-      .catch((error) => rethrowRefusal(error, "RENAME"));
+    return this.#sender.send(context, (done) => this.#requests.rename(from, to, done));
   }
 
   /** Renames by posix-rename@openssh.com, which replaces the target atomically. */
   posixRename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done: Done<void>) => this.#requests.ext_openssh_rename(from, to, done))
-      .catch((error) => rethrowRefusal(error, "RENAME"));
+    return this.#sender.send(context, (done) => this.#requests.ext_openssh_rename(from, to, done));
   }
 
   /** Creates a hard link by hardlink@openssh.com, which refuses an existing target. */

@@ -1,7 +1,8 @@
 import { SyncError } from "../../core/errors.ts";
+import type { Entry } from "../../core/entry.ts";
 import { displacedTag } from "../../core/temp_name.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
-import { isUnknownRequest, refusedRequest, statusOf } from "./errors.ts";
+import { isUnknownRequest, statusOf } from "./errors.ts";
 import { statExpecting } from "./stat.ts";
 import { assertReplaceable, namedRefusal, type PendingWrite, randomTag, uncancellable } from "./temp_file.ts";
 import type { SftpClient } from "./client.ts";
@@ -11,14 +12,6 @@ import type { SftpClient } from "./client.ts";
  * as expected.
  */
 export async function commit(client: SftpClient, pending: PendingWrite): Promise<void> {
-  try {
-    await rename(client, pending);
-  } catch (error) {
-    throw refusedRequest(error) === "RENAME" ? await explainRename(client, pending, error) : error;
-  }
-}
-
-async function rename(client: SftpClient, pending: PendingWrite): Promise<void> {
   const { serverPath: at, temp, options } = pending;
   const { expect } = options;
   // OpenSSH's own rename creates a hard link, which fails if the target exists: there is no gap between check and
@@ -32,16 +25,34 @@ async function rename(client: SftpClient, pending: PendingWrite): Promise<void> 
   }
   const found = await statExpecting(client, at, { ...pending, ...(expect === undefined ? {} : { expect }) });
   assertReplaceable(found, pending);
+  let displaced: string | undefined;
+  try {
+    displaced = await renameOver(client, pending, found);
+  } catch (error) {
+    throw statusOf(error) === undefined ? error : await explainRename(client, pending, error);
+  }
+  if (displaced !== undefined) await client.unlink(displaced, uncancellable(pending));
+}
+
+/** Renames over what was found. Returns the path of the old file if it had to be moved aside. */
+async function renameOver(
+  client: SftpClient,
+  pending: PendingWrite,
+  found: Entry | undefined,
+): Promise<string | undefined> {
+  const { serverPath: at, temp } = pending;
   if (client.supports(POSIX_RENAME) && client.profile.posixRenames) {
     try {
-      return await client.posixRename(temp, at, pending);
+      await client.posixRename(temp, at, pending);
+      return undefined;
     } catch (error) {
       if (!isUnknownRequest(error)) throw error;
       client.profile.posixRenames = false;
     }
   }
-  if (found === undefined) return await client.rename(temp, at, pending);
-  await replaceInSteps(client, pending);
+  if (found !== undefined) return await replaceInSteps(client, pending);
+  await client.rename(temp, at, pending);
+  return undefined;
 }
 
 /** The extension that renames over an existing file in one step. */
@@ -77,10 +88,10 @@ async function canRename(client: SftpClient, pending: PendingWrite): Promise<boo
 }
 
 /**
- * Replaces the target on servers without posix-rename: moves the old file away, renames the new one, then deletes the
- * old one. Moves the old file back if the rename fails.
+ * Replaces the target on servers without posix-rename: moves the old file away and renames the new one. Moves the old
+ * file back if that fails. Returns the path of the old file.
  */
-async function replaceInSteps(client: SftpClient, pending: PendingWrite): Promise<void> {
+async function replaceInSteps(client: SftpClient, pending: PendingWrite): Promise<string> {
   const { serverPath: at, temp } = pending;
   const slash = at.lastIndexOf("/") + 1;
   const { tag } = pending.options;
@@ -104,5 +115,5 @@ async function replaceInSteps(client: SftpClient, pending: PendingWrite): Promis
     });
     throw error;
   }
-  await client.unlink(backup, uncancelled);
+  return backup;
 }

@@ -18,26 +18,22 @@ export function statusOf(error: unknown): number | undefined {
   return cause instanceof Error && "code" in cause && typeof cause.code === "number" ? cause.code : undefined;
 }
 
-const refusedRequests = new WeakMap<object, RequestName>();
+const refusedWrites = new WeakSet<object>();
 
-/** The requests whose refusal is told from that of others within one call. */
-export type RequestName = "WRITE" | "RENAME";
-
-/** Records which request the server refused, and throws the error. */
-export function rethrowRefusal(error: unknown, request: RequestName): never {
-  if (error instanceof SyncError && statusOf(error) !== undefined) refusedRequests.set(error, request);
-  throw error;
+/** Records that the server refused a WRITE, if that is the error's reason. */
+export function markRefusedWrite(error: unknown): void {
+  if (error instanceof SyncError && statusOf(error) !== undefined) refusedWrites.add(error);
 }
 
-/** Returns the request that the server refused, if it is one of those that are told apart. */
-export function refusedRequest(error: unknown): RequestName | undefined {
-  return error instanceof SyncError ? refusedRequests.get(error) : undefined;
+/** Whether the error is the refusal of a WRITE, and not of another request of the call. */
+export function isRefusedWrite(error: unknown): boolean {
+  return error instanceof SyncError && refusedWrites.has(error);
 }
 
 /** Whether the server complains about the order of the bytes. */
 export function isOrderError(error: unknown): boolean {
   const cause = error instanceof SyncError ? error.facts.cause : undefined;
-  return refusedRequest(error) === "WRITE" && cause instanceof Error && ORDER_WORDS.test(cause.message);
+  return isRefusedWrite(error) && cause instanceof Error && ORDER_WORDS.test(cause.message);
 }
 
 /** Whether a FAILURE says nothing about its reason. */

@@ -62,21 +62,20 @@ async function closeAndCheck(
   const closing = markHandled(client.close(handle, pending));
   if (!client.keepsOrder) await closing;
   const [entry, refused] = await Promise.all([statWritten(client, pending), setting, closing, written]);
-  return await setRest(client, { pending, entry, refused });
+  const mode = missingExecuteBits(entry, pending);
+  if (refused === NOTHING && mode === undefined) return entry;
+  return await setRest(client, {
+    pending,
+    refused,
+    attributes: { ...refused, ...(mode === undefined ? {} : { mode }) },
+  });
 }
 
 /** Sets by the path what the server refused to set by the handle, and what it shows otherwise than wanted. */
 async function setRest(
   client: SftpClient,
-  { pending, entry, refused }: {
-    readonly pending: PendingWrite;
-    readonly entry: FileEntry;
-    readonly refused: RawAttributes;
-  },
+  { pending, refused, attributes }: AttributeOptions & { readonly refused: RawAttributes },
 ): Promise<FileEntry> {
-  const mode = missingExecuteBits(entry, pending);
-  const attributes = { ...refused, ...(mode === undefined ? {} : { mode }) };
-  if (Object.keys(attributes).length === 0) return entry;
   const stillRefused = await trySetAttributes(client, pending.temp, { pending, attributes });
   if (stillRefused.mtime === undefined && refused.mtime !== undefined) client.profile.setsByHandle = false;
   warnRefused(pending, stillRefused);
@@ -130,21 +129,23 @@ interface AttributeOptions {
   readonly attributes: RawAttributes;
 }
 
-/** Returns the attributes that the server refused to set. */
+const NOTHING: RawAttributes = {};
+
+/** Returns the attributes that the server refused to set; NOTHING if all are set. */
 async function trySetAttributes(
   client: SftpClient,
   target: Handle | string,
   { pending, attributes }: AttributeOptions,
 ): Promise<RawAttributes> {
-  const { mode, ...times } = attributes;
-  const hasTimes = Object.keys(times).length > 0;
-  if (mode === undefined && !hasTimes) return {};
+  const { mode, mtime } = attributes;
+  if (mode === undefined && mtime === undefined) return NOTHING;
   if (typeof target !== "string" && !client.profile.setsByHandle) return attributes;
-  if (await isSet(client, target, { pending, attributes })) return {};
-  if (mode === undefined || !hasTimes) return attributes;
+  if (await isSet(client, target, { pending, attributes })) return NOTHING;
+  if (mode === undefined || mtime === undefined) return attributes;
+  const times = { atime: attributes.atime ?? mtime, mtime };
   const isModeSet = await isSet(client, target, { pending, attributes: { mode } });
   const areTimesSet = await isSet(client, target, { pending, attributes: times });
-  return { ...(isModeSet ? {} : { mode }), ...(areTimesSet ? {} : times) };
+  return isModeSet && areTimesSet ? NOTHING : { ...(isModeSet ? {} : { mode }), ...(areTimesSet ? {} : times) };
 }
 
 async function isSet(

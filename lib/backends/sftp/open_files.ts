@@ -50,41 +50,52 @@ export class OpenFileLimit {
     else if (!allowsMany) this.#limit = FIRST_LIMIT;
   }
 
-  /** Waits until one more file may be opened. A suspect was refused before: it is opened alone if none is open. */
-  async acquire(context: OperationContext, { isSuspect }: { readonly isSuspect: boolean }): Promise<OpenFilePlace> {
-    while (this.#isExclusive || this.#inUse >= this.#limit) await this.#queue.wait(context, this.#stall(context));
-    return this.occupy({ isSuspect });
+  /** Whether one more file may be opened now. */
+  hasRoom(): boolean {
+    return !this.#isExclusive && this.#inUse < this.#limit;
   }
 
-  /** Takes a place without waiting, for a file that the server has opened already. */
-  occupy({ isSuspect }: { readonly isSuspect: boolean } = { isSuspect: false }): OpenFilePlace {
+  /** Waits until one more file may be opened. */
+  async waitForRoom(context: OperationContext): Promise<void> {
+    while (!this.hasRoom()) await this.#queue.wait(context, this.#stall(context));
+  }
+
+  /** Takes a place. A suspect was refused before: if no other file is open, none may be opened beside it. */
+  occupy({ isSuspect }: { readonly isSuspect: boolean }): OpenFilePlace {
     this.#inUse++;
-    const ticket = ++this.#acquired;
     const startsAlone = this.#inUse === 1;
-    let [isExclusive, isOpen] = [isSuspect && startsAlone, false];
-    if (isExclusive) this.#isExclusive = true;
-    const endExclusive = () => {
-      if (!isExclusive) return;
-      isExclusive = this.#isExclusive = false;
-      this.#queue.wakeAll();
-    };
-    return {
-      wasAlone: () => startsAlone && this.#acquired === ticket,
-      opened: () => {
-        endExclusive();
-        isOpen = true;
-        this.#peak = Math.max(this.#peak, ++this.#open);
-        this.#grow();
-      },
-      release: () => {
-        endExclusive();
-        if (isOpen) this.#open--;
-        this.#inUse--;
-        this.#released++;
-        this.#queue.wakeNext();
-        this.#releases.wakeAll();
-      },
-    };
+    const place = { ticket: ++this.#acquired, startsAlone, isExclusive: isSuspect && startsAlone, isOpen: false };
+    if (place.isExclusive) this.#isExclusive = true;
+    return place;
+  }
+
+  /** Whether no other file was open or being opened since the place was taken. */
+  wasAlone({ startsAlone, ticket }: OpenFilePlace): boolean {
+    return startsAlone && this.#acquired === ticket;
+  }
+
+  /** Records that the server opened the file. */
+  noteOpened(place: OpenFilePlace): void {
+    this.#endExclusive(place);
+    place.isOpen = true;
+    this.#peak = Math.max(this.#peak, ++this.#open);
+    this.#grow();
+  }
+
+  /** Records that the file is closed, or was not opened. */
+  release(place: OpenFilePlace): void {
+    this.#endExclusive(place);
+    if (place.isOpen) this.#open--;
+    this.#inUse--;
+    this.#released++;
+    this.#queue.wakeNext();
+    this.#releases.wakeAll();
+  }
+
+  #endExclusive(place: OpenFilePlace): void {
+    if (!place.isExclusive) return;
+    place.isExclusive = this.#isExclusive = false;
+    this.#queue.wakeAll();
   }
 
   /** Waits until so many files were closed, or none is open. */
@@ -156,12 +167,10 @@ export class OpenFileLimit {
 
 /** The place of one file among those that may be open. */
 export interface OpenFilePlace {
-  /** Whether no other file was open or being opened since the place was taken. */
-  wasAlone(): boolean;
-  /** Records that the server opened the file. */
-  opened(): void;
-  /** Records that the file is closed, or was not opened. */
-  release(): void;
+  readonly ticket: number;
+  readonly startsAlone: boolean;
+  isExclusive: boolean;
+  isOpen: boolean;
 }
 
 /** Whether the server says in so many words that it allows no more open files. */

@@ -44,22 +44,24 @@ export class OpenHandles {
   async open(context: OperationContext, request: OpenRequest): Promise<Handle> {
     let undoLowering: (() => void) | undefined;
     for (let refusals = 0;; refusals++) {
-      const place = await this.#files.acquire(context, { isSuspect: refusals > 0 });
-      if (this.#closed.aborted && refusals === 0) {
-        place.release();
-        throw unsentError(context, this.#closed.reason);
+      if (!this.#files.hasRoom()) await this.#files.waitForRoom(context);
+      if (this.#closed.aborted && refusals === 0) throw unsentError(context, this.#closed.reason);
+      const place = this.#files.occupy({ isSuspect: refusals > 0 });
+      let handle: Handle | undefined;
+      let error: unknown;
+      try {
+        handle = await request.send();
+      } catch (reason) {
+        error = reason;
       }
-      const sent = await request.send().then((handle) => ({ handle }), (error: unknown) => ({ error }));
-      if ("handle" in sent) {
-        place.opened();
-        this.#add(sent.handle, place);
-        if (this.#shared.has(sent.handle)) request.close(sent.handle);
-        this.assertNotShared(sent.handle, context);
-        return sent.handle;
+      if (handle !== undefined) {
+        this.#add(handle, place);
+        if (this.#shared.has(handle)) request.close(handle);
+        this.assertNotShared(handle, context);
+        return handle;
       }
-      const { error } = sent;
-      const wasAlone = place.wasAlone();
-      place.release();
+      const wasAlone = this.#files.wasAlone(place);
+      this.#files.release(place);
       const isCertain = isOpenLimitError(error);
       const isFinal = this.#closed.aborted || context.signal.aborted || wasAlone;
       if (isFinal || !(isCertain || await mayBeLimit(error, request))) {
@@ -74,9 +76,7 @@ export class OpenHandles {
 
   /** Records a handle that the server opened after its call had ended. */
   addLate(handle: Handle): void {
-    const place = this.#files.occupy();
-    place.opened();
-    this.#add(handle, place);
+    this.#add(handle, this.#files.occupy({ isSuspect: false }));
   }
 
   /** Limits the server to one open file from now on. Returns false if that limit is already set. */
@@ -112,6 +112,7 @@ export class OpenHandles {
   }
 
   #add(handle: Handle, place: OpenFilePlace): void {
+    this.#files.noteOpened(place);
     this.#places.set(handle, place);
     const name = handle.toString("latin1");
     const same = this.#open.get(name);
@@ -127,7 +128,7 @@ export class OpenHandles {
   #release(handle: Handle): void {
     const place = this.#places.get(handle);
     this.#places.delete(handle);
-    place?.release();
+    if (place !== undefined) this.#files.release(place);
   }
 
   #releaseAll(): void {

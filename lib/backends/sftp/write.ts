@@ -23,7 +23,7 @@ import {
 } from "./temp_file.ts";
 import { type SftpClient, WRITE } from "./client.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
-import { isOrderError, refusedRequest } from "./errors.ts";
+import { isOrderError, isRefusedWrite } from "./errors.ts";
 
 export interface WriteContext extends PathContext {
   readonly options: WriteOptions;
@@ -47,7 +47,7 @@ export async function writeFile(pool: Pool, body: Body, context: WriteContext): 
   const temp = childOf(context.dir, pool.profile.tempName(path, options.tag ?? randomTag()));
   const isExecutable = options.executable === true && mode === undefined;
   const pending: PendingWrite = { ...context, temp, mode, isExecutable, order: pool.profile.writeOrder };
-  return await writePending(pool, body, pending);
+  return await writePending(pool, client, { body, pending });
 }
 
 /**
@@ -65,24 +65,25 @@ async function writeDirectly(
   await context.checkParent(client);
   const found = await statExpecting(client, serverPath, { ...context, ...pickExpected(options) });
   const { mode } = options;
+  const pending: PendingWrite = {
+    ...context,
+    options,
+    temp: serverPath,
+    isDirect: true,
+    mode: mode === undefined ? undefined : mode & 0o777,
+    isExecutable: options.executable === true && mode === undefined,
+    order: pool.profile.writeOrder,
+  };
   const entry = found !== undefined && options.inPlace === true
     ? await overwriteInPlace(pool, body, { ...context, options })
-    : await writePending(pool, body, {
-      ...context,
-      options,
-      temp: serverPath,
-      isDirect: true,
-      mode: mode === undefined ? undefined : mode & 0o777,
-      isExecutable: options.executable === true && mode === undefined,
-      order: pool.profile.writeOrder,
-    });
+    : await writePending(pool, client, { body, pending });
   directWrites.end({ path, serverPath });
   return entry;
 }
 
-async function writePending(pool: Pool, body: Body, pending: PendingWrite): Promise<FileEntry> {
-  if (pending.options.size > SMALL_FILE_BYTES) return await writeLarge(pool, body, pending);
-  return await writeSmall(pool, await pool.client(pending), { body, pending });
+function writePending(pool: Pool, client: SftpClient, options: UploadOptions): Promise<FileEntry> {
+  const write = options.pending.options.size > SMALL_FILE_BYTES ? writeLarge : writeSmall;
+  return write(pool, client, options);
 }
 
 async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: UploadOptions): Promise<FileEntry> {
@@ -108,8 +109,7 @@ async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: Upl
   }
 }
 
-async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promise<FileEntry> {
-  const client = await pool.client(pending);
+async function writeLarge(pool: Pool, client: SftpClient, { body, pending }: UploadOptions): Promise<FileEntry> {
   const upload = await startUpload(pool, client, { pending, body });
   try {
     await upload.run();
@@ -141,7 +141,7 @@ async function explainWriteFailure(
   const explained = await explainRefusal(client, error, pending);
   const isFull = explained instanceof SyncError && explained.kind === "full";
   const isCertain = isOrderError(error);
-  if (isFull || refusedRequest(error) !== "WRITE" || pending.options.size <= client.maxWrite) return explained;
+  if (isFull || !isRefusedWrite(error) || pending.options.size <= client.maxWrite) return explained;
   // Servers that are known to keep files on disks refuse a WRITE for other reasons.
   if (!isCertain && client.keepsOrder) return explained;
   if (!pool.profile.demandOrder(pending.order ?? "any", isCertain)) return explained;
