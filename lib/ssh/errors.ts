@@ -48,8 +48,8 @@ export function explainFirstBytes(bytes: Uint8Array, isAll = false): SyncError |
   if (length === 0 || (length < VERSION_HEADER && !isAll)) return undefined;
   const packetLength = length < VERSION_HEADER ? Infinity : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
   if (packetLength <= MAX_PACKET && bytes[4] === VERSION) return undefined;
-  const lines = new TextDecoder().decode(bytes).split(/[\r\n]/).map((one) => one.trim());
-  const line = escapeForDisplay((lines.find((one) => one !== "") ?? "").slice(0, MAX_TEXT));
+  const lines = new TextDecoder().decode(bytes).split(/[\r\n\0]/).map((one) => one.trim());
+  const line = escapeForDisplay((lines.find((one) => one !== "") ?? "").slice(0, MAX_TEXT)).slice(0, MAX_TEXT);
   const message = `The server sends text instead of SFTP: "${line}"; the account's login scripts (~/.bashrc, ` +
     "/etc/profile, ForceCommand) must print nothing unless the session is interactive.";
   return new SyncError("connection", message, { operation: "open SFTP" });

@@ -84,15 +84,17 @@ function explainUnusable(text: string, header: Header | undefined): string | und
     return "it is a PuTTY key; convert it with: puttygen key.ppk -O private-openssh -o key";
   }
   if (/^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+-cert-v01@openssh\.com /.test(text)) {
-    return "it is a certificate, which is not supported; name the private key, and let the server know its public key";
+    return "it is a certificate; name the private key that it belongs to, and keep it beside that key";
   }
   if (/^(ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA/.test(text) || /^-----BEGIN (SSH2 |RSA )?PUBLIC KEY-----/.test(text)) {
     return "it is a public key, and the agent does not hold the private one; name the file that does";
   }
   const type = header === undefined ? "" : keyType(header.publicKey);
-  if (type.startsWith("sk-")) return `a security key holds it (${type}), which is not supported; use a key file`;
+  if (type.startsWith("sk-")) {
+    return `a security key holds it (${type}), which only the system's ssh can use (-SshClient System)`;
+  }
   if (header?.cipher.startsWith("chacha20") === true) {
-    return `it is encrypted with ${header.cipher}, which is not supported; change that with: ssh-keygen -p -Z aes256-ctr -f key`;
+    return `it is encrypted with ${header.cipher}, which only the system's ssh can read (-SshClient System); change that with: ssh-keygen -p -Z aes256-ctr -f key`;
   }
   return /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text) ? undefined : "it holds no private key";
 }

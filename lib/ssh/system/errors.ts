@@ -56,7 +56,9 @@ export function toLoginError(log: SshLog, names: LoginNames): SyncError {
   if (methods !== null) return authError(log, names, methods[1]);
   if (/Too many authentication failures/.test(text)) return authError(log, names, undefined);
   if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|revoked/i.test(text)) {
-    return sshError("hostKey", `Cannot trust ${server}, or a jump host before it: ${last}; nothing was sent to it.`);
+    // The server's own key is judged by the verifier: what is unknown to ssh is a jump host.
+    const hint = /requested strict checking/.test(text) ? "; connect to it with ssh once, which stores its key" : "";
+    return sshError("hostKey", `Cannot trust ${server}, or a jump host before it: ${last}${hint}.`);
   }
   if (/Bad configuration option|^command-line: line /m.test(text)) {
     return badInput(`ssh refuses its configuration: ${last}; correct it.`);

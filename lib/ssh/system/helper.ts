@@ -1,5 +1,6 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
+import { SyncError } from "../../core/errors.ts";
 
 /** A question of an ssh process: of the one that was started, or of one that it started itself, for a jump host. */
 export interface HelperQuestion {
@@ -41,7 +42,27 @@ export class SshHelper implements AsyncDisposable {
     const helper = new SshHelper(dir);
     await Deno.writeTextFile(helper.configFile, config, { mode: 0o600 });
     for (const name of ["askpass", "host-key"]) await Deno.writeTextFile(join(dir, name), SCRIPT, { mode: 0o700 });
-    return helper;
+    try {
+      await helper.#assertRuns();
+      return helper;
+    } catch (error) {
+      await helper[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Rejects if the program cannot be run, since ssh would then send an empty password. */
+  async #assertRuns(): Promise<void> {
+    try {
+      const { success } = await new Deno.Command(this.askpass, { env: { TANDEM_CHECK: "1" }, stdin: "null" }).output();
+      if (success) return;
+    } catch {
+      // It cannot be started.
+    }
+    const message =
+      `Programs in "${dirname(this.#dir)}" cannot be run (noexec), which the system's ssh needs for its ` +
+      "questions; set TMPDIR to a folder where they can.";
+    throw new SyncError("unsupported", message, { operation: "connect" });
   }
 
   /** Returns the value of KnownHostsCommand. It is quoted, and "%" is doubled, since ssh expands both. */
@@ -53,14 +74,24 @@ export class SshHelper implements AsyncDisposable {
   /** Answers questions until the returned function is called. `onError` is called when an answer fails, which refuses it. */
   serve(answer: AnswerQuestion, onError: (error: unknown) => void): () => void {
     const timer = setInterval(() => {
-      for (const { name } of Deno.readDirSync(this.#dir)) {
-        if (!name.endsWith(".ask") || this.#seen.has(name)) continue;
-        this.#seen.add(name);
-        const at = join(this.#dir, name.slice(0, -".ask".length));
-        answer(parseQuestion(Deno.readTextFileSync(`${at}.ask`))).then((text) => this.#reply(at, text)).catch(onError);
+      try {
+        for (const [at, question] of this.#newQuestions()) {
+          answer(question).then((text) => this.#reply(at, text)).catch(onError);
+        }
+      } catch (error) {
+        onError(error);
       }
     }, POLL_MS);
     return () => clearInterval(timer);
+  }
+
+  #newQuestions(): readonly (readonly [at: string, question: HelperQuestion])[] {
+    const names = [...Deno.readDirSync(this.#dir)].map(({ name }) => name).filter((name) => name.endsWith(".ask"));
+    return names.filter((name) => !this.#seen.has(name)).map((name) => {
+      this.#seen.add(name);
+      const at = join(this.#dir, name.slice(0, -".ask".length));
+      return [at, parseQuestion(Deno.readTextFileSync(`${at}.ask`))];
+    });
   }
 
   /** Refuses all open questions, waits until the programs that asked have ended, and removes the folder. */
@@ -109,6 +140,7 @@ const MAX_ROUNDS = 100;
  * ended: an empty answer would be sent to the server as a password.
  */
 const SCRIPT = `#!/bin/sh
+[ -z "$TANDEM_CHECK" ] || exit 0
 umask 077
 at="\${0%/*}/$$"
 mkfifo "$at.answer" || exit 1

@@ -122,6 +122,20 @@ export const mutantsOfSsh: readonly Mutant[] = [
     tests: ["tests/e2e/sftp/early_success_test.ts"],
   },
   {
+    name: "ssh: a second factor after a key of the agent is not seen",
+    file: "lib/ssh/handshake.ts",
+    old: "await options.authenticate(failure.methods, failure.isPartial)",
+    new: "await options.authenticate(failure.methods, false)",
+    tests: ["tests/e2e/sftp/login_test.ts"],
+  },
+  {
+    name: "ssh: the agent's key that the configuration names comes in its turn",
+    file: "lib/ssh/auth_methods.ts",
+    old: "[...named, ...heldKeys]",
+    new: "[...heldKeys]",
+    tests: ["tests/e2e/sftp/login_test.ts"],
+  },
+  {
     name: "the system's ssh is told to trust every host key",
     file: "lib/ssh/system/client.ts",
     old: "    await login.verify(key);\n    this.#hostKey = key;\n    return",
