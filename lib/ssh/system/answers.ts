@@ -54,8 +54,8 @@ export class LoginAnswers {
    */
   async answer({ hint, text }: HelperQuestion, isOwn: boolean): Promise<string | undefined> {
     if (hint === "none") {
-      this.#options.context.warn(`ssh: ${escapeForDisplay(text).slice(0, 200)}`);
-      return await new Promise(() => {});
+      this.#options.context.warn(`ssh: ${shown(text)}`);
+      return undefined;
     }
     const passphraseOf = /^Enter passphrase for (?:key )?'?(.*?)'?: ?$/s.exec(text)?.[1];
     const kind = passphraseOf !== undefined ? "passphrase" : isOwn && this.#isPassword(text) ? "password" : "other";

@@ -14,14 +14,14 @@ import {
   assertPlainAddress,
   configText,
   destination,
-  readSystemSettings,
+  parseSettings,
   systemEnv,
   type SystemSettings,
 } from "./command.ts";
 import { SystemConnection } from "./connection.ts";
 import { toLoginError } from "./errors.ts";
 import { type HelperQuestion, SshHelper } from "./helper.ts";
-import { SshProcess } from "./process.ts";
+import { reportOf, SshProcess, type SshReport } from "./process.ts";
 
 /**
  * Logs in with the system's ssh, as a child process for each connection, whose input and output carry SFTP. The verifier
@@ -77,11 +77,10 @@ class SystemClient {
     const { target, configFiles, policy } = this.#options;
     await using helper = await SshHelper.create(configText(configFiles, policy));
     const base = ["-F", helper.configFile, ...userArgs(this.#options)];
-    this.#system ??= await readSystemSettings(this.#options.program, base, {
-      ...this.#options,
-      ...target,
-      env: target.env,
-    });
+    if (this.#system === undefined) {
+      const report = await this.#report(["-G", ...base], signal);
+      this.#system = parseSettings(report, { ...this.#options, ...target, env: (name) => target.env(name) });
+    }
     const { settings, values } = this.#system;
     // The oldest ssh that has all options that are given to it prints this one.
     if (!values.has("stdinnull")) throw tooOldError();
@@ -104,7 +103,7 @@ class SystemClient {
       const verify = (key: Uint8Array) => assertSameKey(settings.hostName, { trusted, key });
       return await this.#login({ ...login, args: args([keyType(trusted)], this.#usesMaster), verify });
     }
-    this.#usesMaster = await this.#hasMaster(base);
+    this.#usesMaster = await this.#hasMaster(base, signal);
     const connection = await tryKeyTypes(await this.#options.createVerifier(settings), async (types, verify) => {
       if (this.#usesMaster) await this.#verifyOnly({ ...login, args: args(types, false), verify });
       return await this.#login({ ...login, args: args(types, this.#usesMaster), verify });
@@ -117,24 +116,23 @@ class SystemClient {
    * Whether a master of ControlMaster is running. Its host key cannot be seen, so that none is used where a key is
    * pinned. The key that the server shows to a connection of its own is verified all the same.
    */
-  async #hasMaster(base: readonly string[]): Promise<boolean> {
+  async #hasMaster(base: readonly string[], signal: AbortSignal): Promise<boolean> {
     const path = this.#system?.values.get("controlpath") ?? "none";
     if (path === "none" || this.#options.isPinned) return false;
-    const { target } = this.#options;
-    const { success } = await new Deno.Command(this.#options.program, {
-      args: ["-O", "check", ...base, ...destination(target.address)],
-      env: systemEnv(target),
-      clearEnv: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    if (success) {
+    const { isSuccess } = await this.#report(["-O", "check", ...base], signal);
+    if (isSuccess) {
+      const { target } = this.#options;
       target.warn(
         `The connection to ${target.address.host} goes through the ControlMaster that is running: the ssh that opened it checked its host key.`,
       );
     }
-    return success;
+    return isSuccess;
+  }
+
+  async #report(args: readonly string[], signal: AbortSignal): Promise<SshReport> {
+    const { target, program, timeout, defaultTimeout } = this.#options;
+    const process = new SshProcess(program, [...args, ...destination(target.address)], systemEnv(target));
+    return await reportOf(process, { signal, timeout: timeout ?? defaultTimeout });
   }
 
   #timing(): { readonly timeout: number; readonly keepAlive: number } {
@@ -199,7 +197,7 @@ class SystemClient {
       const isOwn = question.pid === process.pid;
       const isHostKey = question.kind === "host-key";
       const text = await (isHostKey ? this.#judge(question, login, isOwn) : answers.answer(question, isOwn));
-      deadline.resume(0);
+      deadline.resume(question.hint === "none" ? TOUCH_MS : 0);
       return text;
     }, fail);
     signal.addEventListener("abort", onAbort);
@@ -229,6 +227,9 @@ class SystemClient {
     return `* ${type} ${base64}`;
   }
 }
+
+/** Additional ms for a security key, which waits for its user's touch. */
+const TOUCH_MS = 120_000;
 
 function timeoutError(account: string, timeout: number): SyncError {
   const message = `Cannot log in to ${account}: no answer in ${timeout / 1000} s (-Timeout)`;

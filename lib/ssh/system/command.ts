@@ -3,6 +3,7 @@ import type { Address } from "../../core/protocol.ts";
 import { escapeForDisplay } from "../../core/path.ts";
 import { resolveSshConfig, type SshSettings } from "../config.ts";
 import type { ConfigLine } from "../config_parser.ts";
+import type { SshReport } from "./process.ts";
 
 /** The configuration that the system's ssh is to read, and the server as the user wrote it. */
 export interface SystemTarget {
@@ -68,26 +69,13 @@ export function destination({ host, user, port }: SystemTarget["address"]): read
   ];
 }
 
-/** Asks ssh for the settings of the host. Runs the commands of `Match exec`, as ssh does. Rejects with badInput. */
-export async function readSystemSettings(
-  program: string,
-  args: readonly string[],
-  target: SystemTarget,
-): Promise<SystemSettings> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: ["-G", ...args, ...destination(target.address)],
-    env: systemEnv(target),
-    clearEnv: true,
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  if (!success) {
-    const why = decoder.decode(stderr).trim().split("\n")[0] ?? "";
-    throw badInput(`The SSH configuration cannot be read by ssh: ${escapeForDisplay(why)}; correct it.`);
+/** Parses what `ssh -G` reports for the host. Throws badInput if it refused the configuration. */
+export function parseSettings({ isSuccess, stdout, log }: SshReport, target: SystemTarget): SystemSettings {
+  if (!isSuccess) {
+    throw badInput(`The SSH configuration cannot be read by ssh: ${log.lines[0] ?? "it said nothing"}; correct it.`);
   }
-  const lines = decoder.decode(stdout).split("\n").flatMap(toConfigLine);
-  const { host, ...overrides } = target.address;
-  const settings = resolveSshConfig(lines, { host, ...overrides, ...target, env: (name) => target.env(name) });
+  const lines = stdout.split("\n").flatMap(toConfigLine);
+  const settings = resolveSshConfig(lines, { ...target, ...target.address, env: (name) => target.env(name) });
   return { settings, values: new Map(lines.map(({ keyword, values }) => [keyword, values.join(" ")])) };
 }
 

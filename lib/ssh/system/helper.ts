@@ -110,6 +110,7 @@ export class SshHelper implements AsyncDisposable {
   #reply(at: string, answer: string | undefined): void {
     if (this.#pipes.has(at)) return;
     try {
+      Deno.statSync(`${at}.answer`);
       if (answer === undefined) Deno.writeTextFileSync(`${at}.no`, "", { mode: 0o600 });
       // Opened for both directions: opening for writing alone would wait for the reader.
       const pipe = Deno.openSync(`${at}.answer`, { read: true, write: true });
@@ -136,15 +137,17 @@ const POLL_MS = 15;
 const MAX_ROUNDS = 100;
 
 /**
- * Puts the question into a file and copies the answer from a pipe. If the program that must answer is gone, its ssh is
+ * Puts the question into a file and copies the answer from a pipe; a notice stays until ssh ends the program. If the program that must answer is gone, its ssh is
  * ended: an empty answer would be sent to the server as a password.
  */
 const SCRIPT = `#!/bin/sh
 [ -z "$TANDEM_CHECK" ] || exit 0
 umask 077
 at="\${0%/*}/$$"
-mkfifo "$at.answer" || exit 1
-printf '%s\\n' "$PPID" "\${0##*/}" "\${SSH_ASKPASS_PROMPT:-secret}" "$*" >"$at.new" && mv "$at.new" "$at.ask" || exit 1
+hint="\${SSH_ASKPASS_PROMPT:-secret}"
+[ "$hint" = none ] || mkfifo "$at.answer" || exit 1
+printf '%s\\n' "$PPID" "\${0##*/}" "$hint" "$*" >"$at.new" && mv "$at.new" "$at.ask" || exit 1
+[ "$hint" != none ] || exec sleep 120
 (
   while [ -p "$at.answer" ] && kill -0 ${process.pid}; do sleep 1; done
   [ -p "$at.answer" ] || exit

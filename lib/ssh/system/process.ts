@@ -1,10 +1,14 @@
 import { Buffer } from "node:buffer";
+import { cancelled, SyncError } from "../../core/errors.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { SshLog } from "./errors.ts";
 
 /** A running ssh whose standard input and output carry SFTP. It ends with its pipes, however this program ends. */
 export class SshProcess {
   readonly pid: number;
   readonly log = new SshLog();
+  /** Whether it ended with exit code 0. */
+  isSuccess = false;
   /** Resolves when the process has ended and all that it wrote was read. */
   readonly ended: Promise<void>;
   readonly #child: Deno.ChildProcess;
@@ -15,7 +19,7 @@ export class SshProcess {
   #isEnded = false;
   #onData: ((data: Buffer) => void) | undefined;
 
-  /** `env`: variables beside those of `baseEnv`. */
+  /** `env`: all of its environment. */
   constructor(program: string, args: readonly string[], env: Readonly<Record<string, string>>) {
     // In a session of its own: an interrupt at the terminal is for Tandem, which ends its transfers first.
     this.#child = new Deno.Command(program, {
@@ -48,8 +52,9 @@ export class SshProcess {
 
   /** Closes the standard input, which ends the session, and waits for the end; after `DISCONNECT_MS` it is killed. */
   async end(): Promise<void> {
-    await this.#writer.close().catch(() => {});
     const timer = setTimeout(() => this.kill(), DISCONNECT_MS);
+    // Not awaited: what is not written yet may never be taken.
+    this.#writer.close().catch(() => {});
     await this.ended;
     clearTimeout(timer);
   }
@@ -90,13 +95,54 @@ export class SshProcess {
       }),
       readAll(words, (data) => this.log.add(decoder.decode(data, { stream: true }))),
     ]);
-    await status;
+    this.isSuccess = (await status).success;
     this.#isEnded = true;
     // A process that it started may hold the pipes open.
     const timer = setTimeout(() => void Promise.all([output.cancel(), words.cancel()]), DRAIN_MS);
     await read;
     clearTimeout(timer);
     await this.#writer.abort().catch(() => {});
+  }
+}
+
+/** The result of an ssh that only reports something. */
+export interface SshReport {
+  readonly isSuccess: boolean;
+  readonly stdout: string;
+  readonly log: SshLog;
+}
+
+/**
+ * Runs ssh to its end, with no input. Rejects with timeout after `timeout` ms, since it may run commands of the
+ * configuration that never end, or with cancelled.
+ */
+export async function reportOf(
+  process: SshProcess,
+  { signal, timeout }: CallOptions & { readonly timeout: number },
+): Promise<SshReport> {
+  let stdout = "";
+  let failure: SyncError | undefined;
+  const decoder = new TextDecoder();
+  process.onData((data) => stdout += decoder.decode(data, { stream: true }));
+  const stop = (why: SyncError) => {
+    failure ??= why;
+    process.kill();
+  };
+  const onAbort = () => stop(cancelled(signal, "connect"));
+  const timer = setTimeout(() => {
+    const why = `ssh did not report its settings in ${timeout / 1000} s (-Timeout); ` +
+      'a command of "Match exec" in the SSH configuration may not end';
+    stop(new SyncError("timeout", why, { operation: "connect" }));
+  }, timeout);
+  signal.addEventListener("abort", onAbort);
+  try {
+    if (signal.aborted) onAbort();
+    await process.ended;
+    if (failure !== undefined) throw failure;
+    return { isSuccess: process.isSuccess, stdout, log: process.log };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -339,6 +339,11 @@ serverTest("what the system's ssh says becomes one sentence", { server }, async 
     const target = systemClient({ ...sshd, port: silent.addr.port }, { options });
     assert.match((await fails(target, "timeout")).message, /no answer in 0\.3 s \(-Timeout\)/);
   });
+  await t.step("a command of Match exec that does not end", async () => {
+    await using ann = await makeHome({ config: 'Match exec "sleep 100"\n User other\n' });
+    const target = systemClient({ ...sshd, ...ann }, { options: { Timeout: "300" } });
+    assert.match((await fails(target, "timeout")).message, /Match exec/);
+  });
   await t.step("no ssh", async () => {
     const error = await fails(systemClient(sshd, { env: { PATH: "/nonexistent" } }), "badInput");
     assert.match(error.message, /there is none in PATH; install/);
