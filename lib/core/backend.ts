@@ -199,7 +199,11 @@ export interface Backend extends AsyncDisposable {
   /** Creates a hard link to a file. */
   hardLink?(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void>;
   makeLink?(path: RelPath, target: string, options: CallOptions & Precondition): Promise<LinkEntry>;
-  setModified?(path: RelPath, modified: number, call: CallOptions): Promise<void>;
+  setModified?(
+    path: RelPath,
+    modified: number,
+    options: CallOptions & Pick<WriteOptions, "nanoseconds">,
+  ): Promise<void>;
   /** Returns the nanoseconds of the file's time beyond its ms, 0 to 999,999; undefined if they cannot be read, or the time is another one now. */
   nanosecondsOf?(entry: FileEntry): number | undefined;
   setMode?(path: RelPath, mode: number, call: CallOptions): Promise<void>;

@@ -5,7 +5,7 @@ import { type BucketClient, type GcsClient, type ObjectContext, parseReply } fro
 import { listFirst } from "./list.ts";
 import { stat, type StatResult } from "./stat.ts";
 import { prefixOf } from "./keys.ts";
-import { formatMtime, type GcsObject, stringField, toRecord } from "./object.ts";
+import { type GcsObject, stringField, toRecord } from "./object.ts";
 import { assertFoldersAbove, conditionsOf, recordFolders } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 
@@ -72,15 +72,19 @@ export async function copyObject(
   recordFolders(bucket.folders, to);
 }
 
-/** Sets the mtime of a file; its bytes and its generation stay. */
-export async function setTime(client: GcsClient, modified: number, context: ObjectContext): Promise<void> {
+/** Sets metadata of a file; its other metadata, its bytes and its generation stay. */
+export async function setMetadata(
+  client: GcsClient,
+  metadata: Readonly<Record<string, string>>,
+  context: ObjectContext,
+): Promise<void> {
   const { generation, metageneration } = (await requireFile(client, context)).object;
   const query = { ifGenerationMatch: generation, ifMetagenerationMatch: metageneration, fields: "name" };
   const reply = await client.sendForSuccess({
     method: "PATCH",
     uri: client.uri(context.key, query),
     headers: { "content-type": "application/json; charset=UTF-8" },
-    body: JSON.stringify({ metadata: formatMtime(modified) }),
+    body: JSON.stringify({ metadata }),
   }, context);
   await reply.discard();
 }

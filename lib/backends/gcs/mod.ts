@@ -13,9 +13,10 @@ import type {
   WriteOptions,
 } from "../../core/backend.ts";
 import type { ObjectContext } from "./client.ts";
-import { copyObject, makeFolder, removeEntry, serverChecksum, setTime } from "./changes.ts";
+import { copyObject, makeFolder, removeEntry, serverChecksum, setMetadata } from "./changes.ts";
 import { type Bucket, connectGcs, ENDPOINT } from "./connect.ts";
 import { list, walk } from "./list.ts";
+import { formatMtime } from "./object.ts";
 import { stat } from "./stat.ts";
 import { keyOf, resolveRootKey } from "./keys.ts";
 import { readObject } from "./read.ts";
@@ -121,8 +122,13 @@ class Gcs implements Backend {
     await copyObject(this.#bucket, this.#context("copy", from, options), target);
   }
 
-  async setModified(path: RelPath, modified: number, call: CallOptions): Promise<void> {
-    await setTime(this.#bucket.client, modified, this.#context("set the time of", path, call));
+  async setModified(
+    path: RelPath,
+    modified: number,
+    { nanoseconds, ...call }: CallOptions & Pick<WriteOptions, "nanoseconds">,
+  ): Promise<void> {
+    const metadata = formatMtime(modified, nanoseconds);
+    await setMetadata(this.#bucket.client, metadata, this.#context("set the time of", path, call));
   }
 
   async checksum(entry: FileEntry, wanted: readonly string[], call: CallOptions): Promise<Checksum | undefined> {

@@ -192,8 +192,13 @@ function decorateOptional(inner: Backend, around: CallHandlers): OptionalMethods
       },
     }),
     ...(setModified && {
-      setModified: (path, modified, { signal }) =>
-        one({ operation: "setModified", path, signal, run: () => setModified(path, modified, { signal }) }),
+      setModified: (path, modified, options) =>
+        one({
+          operation: "setModified",
+          path,
+          signal: options.signal,
+          run: () => setModified(path, modified, options),
+        }),
     }),
     ...(setMode && {
       setMode: (path, mode, { signal }) =>

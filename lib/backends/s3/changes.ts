@@ -38,10 +38,16 @@ export async function removeEntry(client: S3Client, entry: Entry, context: Objec
 }
 
 /** Sets the mtime by copying the object onto itself; the request states all other metadata again. */
-export async function setTime(client: S3Client, modified: number, context: ObjectContext): Promise<void> {
+export async function setTime(client: S3Client, time: ObjectTime, context: ObjectContext): Promise<void> {
   const facts = await client.head(keyOf(context), context);
   if (facts === undefined) throw operationError(context, "notFound", { why: "there is no such object" });
-  await copyWithTime(client, facts, { context, modified });
+  await copyWithTime(client, facts, { context, ...time });
+}
+
+/** An mtime; `nanoseconds`: those beyond its ms. */
+export interface ObjectTime {
+  readonly modified: number;
+  readonly nanoseconds: number | undefined;
 }
 
 /**
@@ -51,11 +57,7 @@ export async function setTime(client: S3Client, modified: number, context: Objec
 export async function copyWithTime(
   client: S3Client,
   facts: ObjectFacts,
-  { context, modified, nanoseconds }: {
-    readonly context: ObjectContext;
-    readonly modified: number;
-    readonly nanoseconds?: number | undefined;
-  },
+  { context, modified, nanoseconds }: ObjectTime & { readonly context: ObjectContext },
 ): Promise<string | undefined> {
   if (facts.size > MAX_COPY_BYTES) {
     throw operationError(context, "unsupported", {

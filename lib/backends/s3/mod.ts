@@ -106,8 +106,12 @@ class S3 implements Backend {
     await copyObject(this.#client, this.#context("copy", from, options), target);
   }
 
-  async setModified(path: RelPath, modified: number, call: CallOptions): Promise<void> {
-    await setTime(this.#client, modified, this.#context("set the time of", path, call));
+  async setModified(
+    path: RelPath,
+    modified: number,
+    { nanoseconds, ...call }: CallOptions & Pick<WriteOptions, "nanoseconds">,
+  ): Promise<void> {
+    await setTime(this.#client, { modified, nanoseconds }, this.#context("set the time of", path, call));
   }
 
   async checksum(entry: FileEntry, wanted: readonly string[], call: CallOptions): Promise<Checksum | undefined> {

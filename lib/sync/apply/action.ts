@@ -2,7 +2,7 @@ import type { Backend, CallOptions } from "../../core/backend.ts";
 import { SyncError, toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 import { isInTrash } from "../../core/temp_name.ts";
-import { type FileEntry, type LinkEntry, type Side } from "../../core/entry.ts";
+import { type FileEntry, type LinkEntry, otherSide, type Side } from "../../core/entry.ts";
 import type { Outcome } from "./action_log.ts";
 import type { Remove } from "./phases.ts";
 import {
@@ -37,7 +37,7 @@ export async function runAction(action: Action, sides: Backends, options: Action
     case "move":
       return { entry: await move(backend, action, options) };
     case "touch":
-      return await touch(backend, action, options);
+      return await touch(sides, action, options);
     case "remove":
       return await remove(backend, action, options);
     default:
@@ -136,10 +136,11 @@ function sinceChanged({ changeTime: _, ...entry }: FileEntry): FileEntry {
 }
 
 async function touch(
-  backend: Backend,
-  { target, modified }: Extract<Action, { readonly do: "touch" }>,
+  sides: Backends,
+  { to, path, target, modified }: Extract<Action, { readonly do: "touch" }>,
   call: CallOptions,
 ): Promise<Outcome> {
+  const backend = sides[to];
   await assertUnchanged(backend, target, call);
   const warn = (why: string): Outcome => ({
     entry: target,
@@ -148,7 +149,14 @@ async function touch(
   });
   if (backend.setModified === undefined) return warn(`${backend.label} keeps no times`);
   try {
-    await backend.setModified(target.path, modified, call);
+    const source = { kind: "file", path, size: target.size, modified } as const;
+    const nanoseconds = backend.traits.keepsNanoseconds === true
+      ? sides[otherSide(to)].nanosecondsOf?.(source)
+      : undefined;
+    await backend.setModified(target.path, modified, {
+      signal: call.signal,
+      ...(nanoseconds === undefined ? {} : { nanoseconds }),
+    });
     return { entry: { ...sinceChanged(target), modified } };
   } catch (error) {
     const why = toSyncError(error, "touch");

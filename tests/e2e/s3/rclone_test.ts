@@ -55,6 +55,11 @@ Deno.test(
     await stampNanoseconds(pair.local);
     assertCode(await pair.sync("-Mode Remote"), 0);
     assert.match(await rclone(store, pair, ["check", pair.local, "c:"]), /\b0 differences found/);
+    // A touch of the same content sets the time of the object alone.
+    await new Deno.Command("touch", { args: ["-d", "2025-01-02 03:04:05.987654321", `${pair.local}/d/3.txt`] })
+      .output();
+    const touched = await pair.sync("-Mode Remote");
+    assert.deepEqual([counts(touched), touched.result().TouchCount], [[0, 0, 0, 0, 0], 1], touched.stderr);
     const dry = ["sync", "--dry-run", "-v", pair.local, "c:"];
     const said = await rclone(store, pair, dry);
     assert.match(said, /There was nothing to transfer/);

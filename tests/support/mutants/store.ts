@@ -158,6 +158,20 @@ export const mutantsOfStore: readonly Mutant[] = [
     tests: ["tests/unit/cases/foreign_leftovers_test.ts"],
   },
   {
+    name: "store: nanoseconds of another time are stored",
+    file: "lib/backends/local/mod.ts",
+    old: "return beyond >= 0n && beyond < 1_000_000n ? Number(beyond) : undefined;",
+    new: "return Number(beyond);",
+    tests: ["tests/unit/backends/local/nanoseconds_test.ts"],
+  },
+  {
+    name: "store: an object of a part of the upload stays",
+    file: "lib/backends/gcs/resumable_upload.ts",
+    old: "    await client.removeDamaged(error.object, pending);\n",
+    new: "",
+    tests: ["tests/unit/backends/gcs/resumable_upload_test.ts"],
+  },
+  {
     name: "store: an empty prefix that is known is a lost root",
     file: "lib/sync/run.ts",
     old: "missing: missing[side] && sides[side].traits.hasDirs,",
