@@ -22,7 +22,8 @@ const debianModules = [
 const hidesDots: Expectation = {
   kind: "degraded",
   how:
-    "it hides names that begin with a dot: such files fail from the second run on, and folders that become empty are kept",
+    "files have the time of their upload; it hides names that begin with a dot: their files fail in later runs, and empty folders are kept",
+  losesTimes: true,
   unfit: /(?:^|\/)\./,
   holdsRemovals: true,
 };
@@ -36,6 +37,11 @@ export const davRows: readonly Row[] = [
         ),
         "DirectoryIndex index.html index.cgi index.pl index.php index.xhtml index.htm",
       ],
+      expects: {
+        kind: "degraded",
+        how: "a folder that holds an index page is listed only after `DirectoryIndex disabled`, as the message says",
+        unfit: /(?:^|\/)index\.html$/,
+      },
     }),
     isQuick: true,
   },
@@ -48,7 +54,7 @@ export const davRows: readonly Row[] = [
       () => ['mimetype.assign = (".html" => "text/html", ".txt" => "text/plain", "" => "application/octet-stream")'],
   }),
   known("rclone serve webdav", "dav rclone", {
-    expects: { kind: "degraded", how: "no times are set", losesTimes: true },
+    expects: { kind: "degraded", how: "files have the time of their upload", losesTimes: true },
   }),
   started("nginx without LOCK", {
     recipes: ["nginx"],
@@ -69,7 +75,7 @@ export const davRows: readonly Row[] = [
     recipes: ["webdav-server"],
     expects: {
       kind: "degraded",
-      how: "no times are set; names that hold a backslash are refused",
+      how: "files have the time of their upload; names that hold a backslash are refused",
       unfit: /\\/,
       losesTimes: true,
     },

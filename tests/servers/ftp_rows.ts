@@ -23,7 +23,7 @@ export const ftpRows: readonly Row[] = [
   started("inetutils-ftpd", {
     recipes: ["inetutils"],
     needsRoot: true,
-    expects: { kind: "degraded", how: "no times are set", losesTimes: true },
+    expects: { kind: "degraded", how: "files have the time of their upload", losesTimes: true },
     start: startInetutils,
   }),
   started("ftp-srv", { recipes: ["ftp-srv"], expects: noBackslash, start: startFtpSrv }),

@@ -49,16 +49,17 @@ export function summarizeRow({ protocol, name, expects }: Row, ends: readonly Jo
   return { protocol, name, result: expects.kind, how: expects.kind === "works" ? "" : expects.how };
 }
 
-/** Returns README's section: one line for all servers of a protocol that work, and one for each other. */
+/** Returns README's section: the servers of a protocol that came to the same share lines. */
 export function renderSection(records: readonly RowRecord[]): string {
   const lines = protocols.flatMap((protocol) => {
-    const mine = records.filter((record) => record.protocol === protocol);
-    const working = mine.filter(({ result }) => result === "works").map(({ name }) => name);
-    const others = mine.filter(({ result }) => result !== "works");
-    return [
-      ...(working.length === 0 ? [] : [`| ${protocol} | ${working.join("; ")} | works |`]),
-      ...others.map(({ name, result, how }) => `| ${protocol} | ${name} | ${result}: ${how.replaceAll("|", "\\|")} |`),
-    ];
+    const results = Map.groupBy(
+      records.filter((record) => record.protocol === protocol),
+      ({ result, how }) => how === "" ? result : `${result}: ${how.replaceAll("|", "\\|")}`,
+    );
+    return Array.from(
+      results,
+      ([result, same]) => chunk(same.map(({ name }) => name)).map((names) => `| ${protocol} | ${names} | ${result} |`),
+    ).flat();
   });
   return [
     heading,
@@ -73,6 +74,17 @@ export function renderSection(records: readonly RowRecord[]): string {
     "",
     "",
   ].join("\n");
+}
+
+/** Joins names to lines that fit beside a result. */
+function chunk(names: readonly string[]): readonly string[] {
+  const lines: string[] = [];
+  for (const name of names) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + name.length < 70) lines.splice(-1, 1, `${last}; ${name}`);
+    else lines.push(name);
+  }
+  return lines;
 }
 
 /** README with another section of servers. */

@@ -3,6 +3,7 @@ import {
   startAsyncssh,
   startConch,
   startDropbear,
+  startGreenEnd,
   startModSftp,
   startParamiko,
   startRcloneSftp,
@@ -40,9 +41,13 @@ export const sftpRows: readonly Row[] = [
   }),
   openssh("no setstat", { config: ["ForceCommand internal-sftp -P setstat,fsetstat,lsetstat"] }, {
     kind: "degraded",
-    how: "no times are set, said in one warning",
+    how: "files have the time of their upload, said in one warning",
     says: /The server refused to set the (?:time|mode) of /,
     losesTimes: true,
+  }),
+  started("OpenSSH with Green End's SFTP server", {
+    recipes: ["sftp", "greenend"],
+    start: async () => sftpServer(await startGreenEnd(), undefined),
   }),
   started("dropbear", { recipes: ["dropbear"], needsRoot: true, start: startDropbear }),
   started("ProFTPD mod_sftp", { recipes: ["proftpd"], start: startModSftp }),

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { startProftpd } from "../support/servers/ftp.ts";
-import { makeKey } from "../support/servers/sftp.ts";
+import { ensureServer } from "../support/servers/install.ts";
+import { makeKey, type Sshd, startSshd } from "../support/servers/sftp.ts";
 import { chown, fingerprintOf, makeHostKey, type Prepared, python, run, type Setup, startProgram } from "./launch.ts";
 import type { MatrixServer } from "./row.ts";
 
@@ -102,8 +103,12 @@ export async function startModSftp(): Promise<MatrixServer> {
   };
 }
 
-/** The path of an SFTP server that sshd can start instead of its own. */
-export const greenEndServer = "/usr/libexec/gesftpserver";
+/** sshd with Green End's SFTP server instead of its own. */
+export function startGreenEnd(): Promise<Sshd> {
+  const found = ensureServer("greenend");
+  if ("missing" in found) throw new Error(`greenend is missing: ${found.missing}`);
+  return startSshd({ requestLog: false, config: [`ForceCommand ${found.place.root}/usr/libexec/gesftpserver`] });
+}
 
 function sftp(
   root: string,
