@@ -60,6 +60,10 @@ export class AuthenticatedHttp {
     return this.#authorizer?.scheme;
   }
 
+  get user(): string | undefined {
+    return this.#options.user;
+  }
+
   /** Whether a user was given and the server never asked for the login. */
   get withholdsLogin(): boolean {
     return this.#options.user !== undefined && this.#authorizer === undefined;

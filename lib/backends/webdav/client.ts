@@ -5,22 +5,9 @@ import { networkToSyncError } from "../../http/errors.ts";
 import { decodePath, type HrefBase } from "./href.ts";
 import type { AuthenticatedHttp, DavReply } from "./authenticated_http.ts";
 import { type DavResponse, DEFAULT_LIMITS, MultistatusParser, OWN_NAMESPACE } from "./multistatus.ts";
+import type { UploadPatience } from "./upload_patience.ts";
 import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 import type { Semaphore } from "../../net/semaphore.ts";
-
-/** How long the end of an upload may take. Virus scans, assembly and slow storage make servers answer minutes later. */
-export interface UploadPatience {
-  /** ms from the last byte to the reply, for any size. */
-  readonly replyMs: number;
-  /** ms more for each GiB. */
-  readonly replyMsPerGiB: number;
-  /** ms from the last byte after which a lost reply was not lost at once: the server may still be at work. */
-  readonly slowMs: number;
-  /** ms to look for the file after a gateway gave up at once. */
-  readonly gatewayMs: number;
-  /** ms before each look; the last one repeats. */
-  readonly lookDelays: readonly number[];
-}
 
 /** The path of an operation. The server's path is held as names from its root on, not encoded. */
 export type PathContext = ResolvedPath<readonly string[]>;

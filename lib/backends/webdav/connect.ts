@@ -18,7 +18,8 @@ import type { ConnectContext } from "../../core/protocol.ts";
 import { DirectWrites } from "../shared/direct_writes.ts";
 import { numberOption } from "../shared/options.ts";
 import { Semaphore } from "../../net/semaphore.ts";
-import type { DavClient, ObservedBehaviour, UploadPatience } from "./client.ts";
+import type { DavClient, ObservedBehaviour } from "./client.ts";
+import type { UploadPatience } from "./upload_patience.ts";
 import { stat } from "./stat.ts";
 
 /** An open server: its address, its behaviour, and the start folder. */
@@ -187,7 +188,7 @@ async function discover(
     const location = hello.headers.location === undefined ? "" : String(hello.headers.location);
     const to = URL.canParse(location, http.origin + uri) ? new URL(location, http.origin + uri) : undefined;
     const advice = http.withholdsLogin ? "; it asked for no login: -Auth Basic sends yours with the first request" : "";
-    throw notWebdavError(context, { status, to, uri: encodePath(context.start), advice });
+    throw notWebdavError(context, { status, to, uri: encodePath(context.start), advice, user: http.user });
   }
   const options = await http.send({ method: "OPTIONS", uri }, context);
   await options.discard();
@@ -217,11 +218,12 @@ function otherHostWarning(label: string, { host, other }: { readonly host: strin
 
 function notWebdavError(
   context: OperationContext,
-  { status, to, uri, advice }: {
+  { status, to, uri, advice, user }: {
     readonly status: number;
     readonly to: URL | undefined;
     readonly uri: string;
     readonly advice: string;
+    readonly user: string | undefined;
   },
 ): Error {
   if (status === 403) {
@@ -233,7 +235,8 @@ function notWebdavError(
     return operationError(context, "connection", { why: `the server failed with status ${status}`, transient: false });
   }
   if (status >= 300 && status < 400 && to !== undefined) {
-    const written = `${to.protocol === "https:" ? "davs" : "dav"}://${to.host}${to.pathname}`;
+    const login = user === undefined ? "" : `${encodeURIComponent(user)}@`;
+    const written = `${to.protocol === "https:" ? "davs" : "dav"}://${login}${to.host}${to.pathname}`;
     return operationError(context, "refused", {
       why: `the server is elsewhere: write ${escapeForDisplay(written).slice(0, 200)}${advice}`,
     });

@@ -4,15 +4,7 @@ import type { HttpRequest, RequestBody } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
 import { delay } from "../../net/abort.ts";
 import type { DavReply } from "./authenticated_http.ts";
-import type { DavClient, PathContext, UploadPatience } from "./client.ts";
-
-export const UPLOAD_PATIENCE: UploadPatience = {
-  replyMs: 300_000,
-  replyMsPerGiB: 180_000,
-  slowMs: 5_000,
-  gatewayMs: 15_000,
-  lookDelays: [0, 1_000, 2_000, 4_000, 8_000, 10_000],
-};
+import type { DavClient, PathContext } from "./client.ts";
 
 /** A request whose last byte may be followed by a long silence. `size`: the bytes that the server has to process. */
 export interface PatientRequest {

@@ -20,7 +20,7 @@ export interface ServerProfile {
    */
   readonly ranges: "grows" | "pieces" | "none";
   readonly maxNameBytes: number;
-  /** What the server's administrator must know if it refuses every change. */
+  /** The setting that a server lacks which refuses every change. */
   readonly refusalAdvice?: string;
 }
 

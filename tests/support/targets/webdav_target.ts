@@ -1,7 +1,6 @@
 import type { Backend } from "../../../lib/core/backend.ts";
 import { webdavOpener } from "../../../lib/backends/webdav/mod.ts";
-import type { UploadPatience } from "../../../lib/backends/webdav/client.ts";
-import { UPLOAD_PATIENCE } from "../../../lib/backends/webdav/patient_put.ts";
+import { UPLOAD_PATIENCE, type UploadPatience } from "../../../lib/backends/webdav/upload_patience.ts";
 import type { DavServer } from "../servers/webdav.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
 import { testTarget } from "./test_target.ts";

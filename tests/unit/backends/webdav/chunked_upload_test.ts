@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Backend, Body, WriteOptions } from "../../../../lib/core/backend.ts";
 import { webdavOpener } from "../../../../lib/backends/webdav/mod.ts";
-import { UPLOAD_PATIENCE } from "../../../../lib/backends/webdav/patient_put.ts";
+import { UPLOAD_PATIENCE } from "../../../../lib/backends/webdav/upload_patience.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { assertRejects, call } from "../../../contract/assertions.ts";
 import { type CloudOptions, type CloudStore, startCloud } from "../../../support/servers/cloud_store.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend, WriteOptions } from "../../../../lib/core/backend.ts";
 import { webdavOpener } from "../../../../lib/backends/webdav/mod.ts";
-import { UPLOAD_PATIENCE } from "../../../../lib/backends/webdav/patient_put.ts";
+import { UPLOAD_PATIENCE } from "../../../../lib/backends/webdav/upload_patience.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { assertRejects, call } from "../../../contract/assertions.ts";
 import { wholeBody } from "../../../support/content.ts";

@@ -84,7 +84,7 @@ Deno.test("a redirect to another server sends nothing there, and the message nam
   const error = await assertRejects(openWebdav(target, call), "refused");
   assert.match(
     error.message,
-    new RegExp(`the server is elsewhere: write dav://127.0.0.1:${other.port}/dav/; it asked for no login`),
+    new RegExp(`the server is elsewhere: write dav://me@127.0.0.1:${other.port}/dav/; it asked for no login`),
   );
   assert.equal(other.requests.length, 0);
 });
