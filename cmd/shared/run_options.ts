@@ -48,7 +48,7 @@ export async function toRunOptions<W extends BoundRun>(
   }
   const target = pair.sides[mode.mode === "Local" ? "local" : "remote"];
   if (bound.InPlace && target.traits.inPlace !== true) {
-    throw badInput(`-InPlace works on disks and over SFTP, not on ${target.label}: leave it out.`);
+    throw badInput(`-InPlace works on disks, over SFTP and over FTP, not on ${target.label}: leave it out.`);
   }
   const asks = context.interactive && !bound.Force;
   return {
