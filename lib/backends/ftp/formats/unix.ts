@@ -15,7 +15,8 @@ export function unixFormat(): ListFormat {
   return { read: (line, clock) => readEntry(line, clock) ?? readUnstated(line) };
 }
 
-const HEAD = /^[ \t]*([-bcdlpsDCMnP?])((?:[-r][-w][-xsStTlL]){3})[.+@]?(?=[ \t\d])/;
+/** Type and rights, behind an inode and a number of blocks in some listings. */
+const HEAD = /^[ \t]*(?:\d+[ \t]+){0,2}([-bcdlpsDCMnP?])((?:[-r][-w][-xsStTlL]){3})[.+@]?(?=[ \t\d])/;
 
 /**
  * Reads a line by its date: the number right before it is the size, what stands before the size are link count, owner

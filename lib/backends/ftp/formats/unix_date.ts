@@ -116,7 +116,8 @@ const FORMS: readonly DateForm[] = [
     read: ([, month = "", day = "", time = "", year = ""], clock) => toTime({ year, month, day, time }, clock),
   },
   {
-    shape: "2016年 3月 2日",
+    // Written beside "3月 2日 15:13".
+    shape: "3月 2日",
     pattern: ends(String.raw`(\d{4})${YEAR_MARK} *(\d{1,2})${MONTH_MARK} *(\d{1,2})(?:${DAY_MARK})?`),
     read: ([, year = "", month = "", day = ""], clock) => toTime({ year, month, day, time: "" }, clock),
   },
