@@ -48,19 +48,25 @@ export async function readProfile(control: ControlConnection): Promise<ServerPro
   };
 }
 
-/** Returns the features with SIZE and MDTM if the server has them without saying so, as those without FEAT may. */
+/**
+ * Returns the features with SIZE and MDTM as the server has them, whatever it announced: those without FEAT may have
+ * both, and some announce what they refuse. Servers with MLST need neither.
+ */
 async function completeFeatures(
   control: ControlConnection,
   announced: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, string>> {
+  if (announced.has("MLST")) return announced;
   const features = new Map(announced);
-  if (features.has("MLST")) return features;
-  for (const command of ["SIZE", "MDTM"]) {
-    if (features.has(command)) continue;
-    const { code } = await control.sendCommand(`${command} /.tandem-is-not-there`);
-    if (code === 213 || (code >= 400 && !UNKNOWN_COMMAND.has(code))) features.set(command, "");
+  const replies = await control.sendCommands(PROBED.map((command) => `${command} /.tandem-is-not-there`));
+  for (const [index, { code }] of replies.entries()) {
+    const command = PROBED[index] ?? "";
+    if (UNKNOWN_COMMAND.has(code)) features.delete(command);
+    else if (code === 213 || code >= 400) features.set(command, announced.get(command) ?? "");
   }
   return features;
 }
 
-const UNKNOWN_COMMAND: ReadonlySet<number> = new Set([421, 500, 502, 504]);
+const PROBED: readonly string[] = ["SIZE", "MDTM"];
+/** The codes of commands that a server does not know. */
+export const UNKNOWN_COMMAND: ReadonlySet<number> = new Set([500, 502, 504]);

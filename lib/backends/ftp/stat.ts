@@ -7,6 +7,7 @@ import { parseMlst } from "./mlsd_parser.ts";
 import { mayBeUnread, parseTime } from "./listing_parser.ts";
 import { opaqueLink } from "./formats/line.ts";
 import { isAbsent, isDenied, toSyncError } from "./errors.ts";
+import { UNKNOWN_COMMAND } from "./profile.ts";
 import type { Reply } from "./replies.ts";
 import { encodePath, type FtpSession, type PathContext, serverNameOf, serverParentOf } from "./session.ts";
 import { escapeForDisplay, nameOf, parentOf, root } from "../../core/path.ts";
@@ -93,6 +94,10 @@ export async function stat(
   context: PathContext & { readonly precise?: boolean },
 ): Promise<Entry | undefined> {
   const replies = await control.sendCommands(statCommands(session, context));
+  if (session.hasMlst && UNKNOWN_COMMAND.has(replies[0]?.code ?? 0)) {
+    session.learned.lacksMlst = true;
+    return await stat(control, session, context);
+  }
   const found = await fillTime(control, session, { context, found: parseStat(session, context, replies), replies });
   if (context.precise !== true && (session.hasMlst || replies.length > 0)) return found;
   const precise = !session.hasMlst

@@ -10,7 +10,13 @@ import { startSmallFtp } from "../../../support/servers/small_ftp.ts";
 const unknown = ["FEAT", "SIZE", "MDTM", "MLST", "MLSD", "MFMT", "EPSV", "SYST", "SITE", "OPTS", "REST"];
 
 /** A server that knows what RFC 959 asks of the smallest one, and hides dot names; `more`: commands that it has as well. */
-async function startBare(code: string, holds: Map<string, string>, more: readonly string[] = [], keeps?: number) {
+async function startBare(
+  code: string,
+  holds: Map<string, string>,
+  more: readonly string[] = [],
+  keeps?: number,
+  announced?: readonly string[],
+) {
   const known = (name: string) => holds.has(name.slice(5));
   const listing = () =>
     [...holds].filter(([path]) => !path.startsWith("/.")).map(([path, content]) =>
@@ -18,6 +24,7 @@ async function startBare(code: string, holds: Map<string, string>, more: readonl
     );
   const reply = (command: string) => {
     const [verb = ""] = command.split(" ");
+    if (verb === "FEAT" && announced !== undefined) return undefined;
     if (more.includes(verb) && verb === "SIZE") {
       return known(command) ? `213 ${holds.get(command.slice(5))?.length}\r\n` : "550 no such file\r\n";
     }
@@ -27,7 +34,13 @@ async function startBare(code: string, holds: Map<string, string>, more: readonl
     if (unknown.includes(verb) || command === "LIST -a") return `${code}\r\n`;
     return verb === "CWD" && command !== "CWD /" ? "550 no such folder\r\n" : undefined;
   };
-  return await startSmallFtp({ holds, listing, reply, ...(keeps === undefined ? {} : { keeps }) });
+  return await startSmallFtp({
+    holds,
+    listing,
+    reply,
+    ...(keeps === undefined ? {} : { keeps }),
+    ...(announced === undefined ? {} : { features: announced }),
+  });
 }
 
 for (const code of ["500 what", "502 not implemented", "504 no", "500"]) {
@@ -72,6 +85,19 @@ Deno.test("a bare server that keeps fewer bytes, or holds another file than expe
   assert.match((await assertRejects(write(3), "changed")).message, /holds 3 bytes after 6 bytes were sent/);
   await assertRejects(write(4), "changed");
   assert.deepEqual(Object.fromEntries(holds), { "/a": "old" });
+});
+
+Deno.test("SIZE, MDTM and MLST that are announced and refused are not used", async () => {
+  for (const announced of [["SIZE", "MDTM", "UTF8"], ["MLST type*;size*;modify*;", "SIZE", "UTF8"]]) {
+    const holds = new Map([["/a", "bytes"]]);
+    const told = announced.includes("MDTM") ? [] : ["SIZE", "MDTM"];
+    await using server = await startBare("502 not implemented", holds, told, undefined, announced);
+    await using backend = await openSmallFtp(server);
+    assert.equal(await text(backend, "a"), "bytes");
+    await put(backend, "b", "new");
+    assert.deepEqual([holds.get("/b"), holds.size], ["new", 2]);
+    assert.equal(await backend.stat(toRelPath("c"), call), undefined);
+  }
 });
 
 Deno.test("SIZE and MDTM are used where a server has them without FEAT", async () => {
