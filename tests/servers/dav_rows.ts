@@ -28,9 +28,17 @@ const hidesDots: Expectation = {
   holdsRemovals: true,
 };
 
+/** mod_dir answers every request for a folder that holds an index page with that page. */
+const hidesIndexed: Expectation = {
+  kind: "degraded",
+  how: "it lists no folder that holds an index page until its administrator writes DirectoryIndex disabled",
+  unfit: /(?:^|\/)index\.html$/,
+};
+
 export const davRows: readonly Row[] = [
   {
     ...known("Apache with Debian's modules", "dav apache", {
+      expects: hidesIndexed,
       config: (modules) => [
         ...debianModules.map((name) =>
           `<IfModule !${name}_module>\nLoadModule ${name}_module ${modules}/mod_${name}.so\n</IfModule>`

@@ -42,7 +42,11 @@ export async function requestMove(
     return await send(http.origin);
   } catch (error) {
     const status = statusOf(error);
-    if (context.signal.aborted || !FOREIGN_STATUSES.includes(status ?? 0)) return explained(error, { context, method });
+    // A server that names the time of the next attempt is busy, and has not looked at the address.
+    const isAsked = error instanceof SyncError && error.facts.retryAfter !== undefined;
+    if (context.signal.aborted || isAsked || !FOREIGN_STATUSES.includes(status ?? 0)) {
+      return explained(error, { context, method });
+    }
     if (status === 502 && await isDone().catch(() => false)) return undefined;
     const response = await send("").catch(() => explained(error, { context, method }));
     observed.pathDestinations = true;

@@ -1,3 +1,4 @@
+import { SyncError } from "../../core/errors.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { statusOf } from "../../http/errors.ts";
@@ -210,7 +211,7 @@ async function commit(
     await requestMove(client, pending, { ...move, to: pending.serverPath });
     observed.moves = true;
   } catch (error) {
-    if (!isMoveRefused(error) || observed.moves === true || profile.writes === "direct") throw error;
+    if (!isMoveRefused(error) || isBusy(error) || observed.moves === true || profile.writes === "direct") throw error;
     // Whether the server refuses this target alone: no other file may have to pay for it.
     const probe = tempServerPath({ ...pending, options: withoutTag(options) });
     const probed = await requestMove(client, pending, {
@@ -227,6 +228,11 @@ async function commit(
     if (!isMoveRefused(probed) || await at(serverPath) === undefined) throw error;
     throw new RenamesRefused(statusOf(probed) ?? 0, error);
   }
+}
+
+/** Whether the server named the time of the next attempt. */
+function isBusy(error: unknown): boolean {
+  return error instanceof SyncError && error.facts.retryAfter !== undefined;
 }
 
 function withoutTag({ tag: _, ...options }: WriteOptions): WriteOptions {
