@@ -81,20 +81,26 @@ Deno.test("write() in chunks replaces the expected file alone", async () => {
   });
 });
 
-Deno.test("write() in chunks leaves a file alone that came up while they were sent", async () => {
-  let appear = (): void => {};
-  await withCloud({
-    trouble: (method, path) => {
-      if (method === "PUT" && path.endsWith("/3")) appear();
+for (
+  const [what, wanted, name] of [
+    ["while they were sent", "PUT", "/3"],
+    ["in the last moment", "MOVE", "/.file"],
+  ] as const
+) {
+  Deno.test(`write() in chunks leaves a file alone that came up ${what}`, async () => {
+    let appear = (): void => {};
+    const trouble = (method: string, path: string) => {
+      if (method === wanted && path.endsWith(name)) appear();
       return undefined;
-    },
-  }, async (rig) => {
-    appear = () => void rig.cloud.entries.set(stored, new Uint8Array(3));
-    await assertRejects(rig.write(), "changed");
-    assert.equal(rig.cloud.entries.get(stored)?.length, 3);
-    assert.deepEqual([...rig.cloud.entries.keys()].filter((path) => path.startsWith("uploads/me@web/")), []);
+    };
+    await withCloud({ trouble }, async (rig) => {
+      appear = () => void rig.cloud.entries.set(stored, new Uint8Array(3));
+      await assertRejects(rig.write(), "changed");
+      assert.equal(rig.cloud.entries.get(stored)?.length, 3);
+      assert.deepEqual([...rig.cloud.entries.keys()].filter((path) => path.startsWith("uploads/me@web/")), []);
+    });
   });
-});
+}
 
 Deno.test("write() in chunks goes on after those that a broken one left", async () => {
   let isBroken = true;
