@@ -149,7 +149,7 @@ export async function openSftpChannel(
     maxRead: Math.min(raw._maxReadLen, hasLimits ? MAX_REQUEST : maxUnlimited),
     maxWrite: Math.min(raw._maxWriteLen, hasLimits ? MAX_REQUEST : maxUnlimited),
     maxOpenFiles: raw.maxOpenHandles,
-    software: software(raw).replace(/^SSH-2\.0-/, ""),
+    software: sftpSoftware(raw),
     closed: controller.signal,
     lastReceived: () => lastReceived,
   };
@@ -233,6 +233,18 @@ function awaitChannel<T>(
       settle(() => reject(refusedError(operation, error as Error)));
     }
   });
+}
+
+/**
+ * Returns the software that speaks SFTP. OpenSSH may run another server as its subsystem; then it is unknown, since
+ * nothing that is true of OpenSSH's own holds for it. OpenSSH's own announces one of these since 2008.
+ */
+function sftpSoftware(raw: RawSftp): string {
+  const name = software(raw).replace(/^SSH-2\.0-/, "");
+  const extensions = Object.keys(raw._extensions);
+  const isOwn = extensions.some((one) => /^(?:fstatvfs|lsetstat|fsync|limits)@openssh\.com$/.test(one)) &&
+    !extensions.includes("vendor-id");
+  return name.startsWith("OpenSSH") && !isOwn ? `unknown behind ${name}` : name;
 }
 
 function software(raw: RawSftp): string {

@@ -3,11 +3,19 @@ import { root } from "../../core/path.ts";
 import { OpenFileLimit } from "./open_files.ts";
 import { type Handle, OpenHandles } from "./open_handles.ts";
 import { ServerProfile } from "./profile.ts";
-import { RequestSender } from "./request_sender.ts";
+import { PathRequests } from "./path_requests.ts";
 import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
 import { allowsManyFiles, type ClientOptions, closePatience, opensAsAsked } from "./client_options.ts";
-import { absentAsUndefined, END_OF_FILE, isUnknownRequest, markRefusedWrite, statusOf } from "./errors.ts";
-import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
+import {
+  absentAsUndefined,
+  END_OF_FILE,
+  isLostHandle,
+  isUnknownRequest,
+  lostHandleError,
+  markRefusedWrite,
+  statusOf,
+} from "./errors.ts";
+import type { Done, RawAttributes, RawName, SftpChannel } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
 /** SSH_FXF_* of draft-ietf-secsh-filexfer-02, section 6.3. */
@@ -22,7 +30,7 @@ export const EXCLUSIVE = 0x20;
  * due; in that case the whole connection is closed (timeout). Answers that come too late are discarded, their handles
  * closed.
  */
-export class SftpClient {
+export class SftpClient extends PathRequests {
   /** The largest number of bytes that a READ may request, and a WRITE may carry. */
   readonly maxRead: number;
   readonly maxWrite: number;
@@ -35,20 +43,16 @@ export class SftpClient {
   readonly profile: ServerProfile;
   /** The ms limit for one operation while the server keeps answering, however few bytes it delivers. */
   readonly operationTimeout: number;
-  readonly #channel: Pick<SftpChannel, "extensions">;
-  readonly #requests: SftpRequests;
-  readonly #sender: RequestSender;
   readonly #files: OpenFileLimit;
   readonly #handles: OpenHandles;
   readonly #closePatience: (bytes: number) => number;
   /** The end of what was written to each handle, in bytes. */
   readonly #written = new WeakMap<Handle, number>();
+  readonly #background = { operation: "close", path: root, signal: new AbortController().signal };
   #unackedBytes = 0;
 
   constructor(channel: SftpChannel, options: ClientOptions) {
-    this.#channel = channel;
-    this.#requests = channel.requests;
-    this.#sender = new RequestSender(channel, options);
+    super(channel, options);
     ({ maxRead: this.maxRead, maxWrite: this.maxWrite, software: this.software } = channel);
     this.keepsOrder = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
     this.sharesUploads = opensAsAsked(channel.software);
@@ -63,7 +67,7 @@ export class SftpClient {
 
   /** The number of pending requests. */
   get pendingCount(): number {
-    return this.#sender.pendingCount;
+    return this.sender.pendingCount;
   }
 
   /** The number of bytes in unanswered WRITEs. */
@@ -73,16 +77,12 @@ export class SftpClient {
 
   /** The ms of the fastest answer so far, an upper bound of the round trip. */
   get minRtt(): number {
-    return this.#sender.minRtt;
+    return this.sender.minRtt;
   }
 
   /** The number of answers so far. */
   get answers(): number {
-    return this.#sender.answers;
-  }
-
-  supports(extension: string): boolean {
-    return this.#channel.extensions.has(extension);
+    return this.sender.answers;
   }
 
   open(
@@ -92,7 +92,7 @@ export class SftpClient {
   ): Promise<Handle> {
     const attributes = options.mode === undefined ? {} : { mode: options.mode };
     const hasOtherReason = async () => ((flags & EXCLUSIVE) !== 0) === (await this.lstat(path, options) !== undefined);
-    const start = (done: Done<Handle>) => this.#requests.open(path, flags, attributes, done);
+    const start = (done: Done<Handle>) => this.requests.open(path, flags, attributes, done);
     return this.#openHandle(options, { start, hasOtherReason });
   }
 
@@ -109,18 +109,20 @@ export class SftpClient {
     }
   }
 
-  /** Closes a handle without waiting for the outcome, unless that was done. */
+  /**
+   * Closes a handle without waiting for the outcome, unless that was done. The answer is due like any other: without it
+   * the place of the file would be taken for ever.
+   */
   closeInBackground(handle: Handle): void {
     if (this.closed.aborted || !this.#handles.claimClose(handle)) return;
-    if (!this.#written.has(handle)) return this.#requests.close(handle, () => this.#handles.remove(handle));
-    const context = { operation: "close", path: root, signal: new AbortController().signal };
-    this.#requestClose(handle, context).catch(() => {}).finally(() => this.#handles.remove(handle));
+    const end = () => this.#handles.remove(handle);
+    this.#requestClose(handle, this.#background).then(end, end);
   }
 
   #requestClose(handle: Handle, context: OperationContext): Promise<void> {
     const bytes = this.#written.get(handle);
     const patience = bytes === undefined ? undefined : this.#closePatience(bytes);
-    return this.#sender.send(context, (done: Done<void>) => this.#requests.close(handle, done), { patience });
+    return this.sender.send(context, (done: Done<void>) => this.requests.close(handle, done), { patience });
   }
 
   /**
@@ -138,19 +140,19 @@ export class SftpClient {
     context: OperationContext,
   ): Promise<number> {
     const { into, at, length, from } = range;
-    const start = (done: Done<number>) => this.#requests.read(handle, into, at, length, from, done);
+    const start = (done: Done<number>) => this.requests.read(handle, into, at, length, from, done);
     this.#files.noteProgress();
-    return this.#onHandle(handle, context, this.#sender.sendForValue(context, start));
+    return this.#onHandle(handle, context, this.sender.sendForValue(context, start));
   }
 
   async write(handle: Handle, data: Uint8Array, options: OperationContext & { readonly to: number }): Promise<void> {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    const start = (done: Done<void>) => this.#requests.write(handle, bytes, 0, bytes.length, options.to, done);
+    const start = (done: Done<void>) => this.requests.write(handle, bytes, 0, bytes.length, options.to, done);
     this.#unackedBytes += bytes.length;
     this.#written.set(handle, Math.max(this.#written.get(handle) ?? 0, options.to + bytes.length));
     this.#files.noteProgress();
     try {
-      await this.#onHandle(handle, options, this.#sender.send(options, start));
+      await this.#onHandle(handle, options, this.sender.send(options, start));
     } catch (error) {
       markRefusedWrite(error);
       throw error;
@@ -163,7 +165,7 @@ export class SftpClient {
     return this.#onHandle(
       handle,
       context,
-      this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.fstat(handle, done)),
+      this.sender.sendForValue(context, (done: Done<RawAttributes>) => this.requests.fstat(handle, done)),
     );
   }
 
@@ -171,23 +173,14 @@ export class SftpClient {
     return this.#onHandle(
       handle,
       context,
-      this.#sender.send(context, (done: Done<void>) => this.#requests.fsetstat(handle, attributes, done)),
+      this.sender.send(context, (done: Done<void>) => this.requests.fsetstat(handle, attributes, done)),
     );
-  }
-
-  setstat(path: string, attributes: RawAttributes, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.setstat(path, attributes, done));
-  }
-
-  /** Sets attributes by lsetstat@openssh.com, which does not follow a link. */
-  lsetstat(path: string, attributes: RawAttributes, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
   }
 
   /** Returns the attributes of a path, following links, or undefined if it is absent. */
   stat(path: string, context: OperationContext): Promise<RawAttributes | undefined> {
     return absentAsUndefined(
-      this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.stat(path, done)),
+      this.sender.sendForValue(context, (done: Done<RawAttributes>) => this.requests.stat(path, done)),
     );
   }
 
@@ -196,7 +189,7 @@ export class SftpClient {
     if (!this.profile.showsLinks) return await this.stat(path, context);
     try {
       return await absentAsUndefined(
-        this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)),
+        this.sender.sendForValue(context, (done: Done<RawAttributes>) => this.requests.lstat(path, done)),
       );
     } catch (error) {
       if (!isUnknownRequest(error)) throw error;
@@ -207,70 +200,18 @@ export class SftpClient {
 
   opendir(path: string, context: OperationContext): Promise<Handle> {
     const hasOtherReason = async () => await this.lstat(path, context) === undefined;
-    return this.#openHandle(context, { start: (done) => this.#requests.opendir(path, done), hasOtherReason });
+    return this.#openHandle(context, { start: (done) => this.requests.opendir(path, done), hasOtherReason });
   }
 
   /** Returns the next names of a folder, or undefined at its end. */
   async readdir(handle: Handle, context: OperationContext): Promise<readonly RawName[] | undefined> {
-    const start = (done: Done<readonly RawName[]>) => this.#requests.readdir(handle, { full: true }, done);
+    const start = (done: Done<readonly RawName[]>) => this.requests.readdir(handle, { full: true }, done);
     try {
-      return await this.#onHandle(handle, context, this.#sender.sendForValue(context, start));
+      return await this.#onHandle(handle, context, this.sender.sendForValue(context, start));
     } catch (error) {
       if (statusOf(error) === END_OF_FILE) return undefined;
       throw error;
     }
-  }
-
-  mkdir(path: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.mkdir(path, done));
-  }
-
-  rmdir(path: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.rmdir(path, done));
-  }
-
-  unlink(path: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.unlink(path, done));
-  }
-
-  /** Renames by SSH_FXP_RENAME. OpenSSH refuses an existing target; other servers may not. */
-  rename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.rename(from, to, done));
-  }
-
-  /** Renames by posix-rename@openssh.com, which replaces the target atomically. */
-  posixRename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.ext_openssh_rename(from, to, done));
-  }
-
-  /** Creates a hard link by hardlink@openssh.com, which refuses an existing target. */
-  hardlink(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
-  }
-
-  /**
-   * Returns the bytes available to this user on the disk that holds `path`, or undefined if the server does not report
-   * them.
-   */
-  async bytesFree(path: string, context: OperationContext): Promise<number | undefined> {
-    if (!this.supports("statvfs@openssh.com")) return undefined;
-    const disk = await this.#sender.send(
-      context,
-      (done: Done<StatVfs>) => this.#requests.ext_openssh_statvfs(path, done),
-    );
-    return disk.f_bavail * disk.f_frsize;
-  }
-
-  realpath(path: string, context: OperationContext): Promise<string> {
-    return this.#sender.send(context, (done) => this.#requests.realpath(path, done));
-  }
-
-  readlink(path: string, context: OperationContext): Promise<string> {
-    return this.#sender.send(context, (done) => this.#requests.readlink(path, done));
-  }
-
-  symlink(target: string, path: string, context: OperationContext): Promise<void> {
-    return this.#sender.send(context, (done) => this.#requests.symlink(target, path, done));
   }
 
   #openHandle(
@@ -282,16 +223,23 @@ export class SftpClient {
       this.closeInBackground(handle);
     };
     return this.#handles.open(context, {
-      send: () => this.#sender.sendForValue(context, start, { late }),
+      send: () => this.sender.sendForValue(context, start, { late }),
       close: (handle) => this.closeInBackground(handle),
       hasOtherReason: async () => this.#files.isAnnounced || await hasOtherReason(),
     });
   }
 
-  /** Returns the result of a request on a handle. Rejects if the handle also belonged to another file. */
+  /**
+   * Returns the result of a request on a handle. Rejects as retryable if the handle also belonged to another file, or if
+   * the server does not know it any more.
+   */
   async #onHandle<T>(handle: Handle, context: OperationContext, request: Promise<T>): Promise<T> {
     try {
       return await request;
+    } catch (error) {
+      if (!isLostHandle(error)) throw error;
+      this.#handles.limitToOne();
+      throw lostHandleError(context, error);
     } finally {
       this.#handles.assertNotShared(handle, context);
     }

@@ -36,6 +36,18 @@ export function isOrderError(error: unknown): boolean {
   return isRefusedWrite(error) && cause instanceof Error && ORDER_WORDS.test(cause.message);
 }
 
+/** Whether the server does not know a handle that it gave and that is open. */
+export function isLostHandle(error: unknown): boolean {
+  const cause = error instanceof SyncError ? error.facts.cause : undefined;
+  return statusOf(error) !== undefined && cause instanceof Error && /\binvalid handle\b/i.test(cause.message);
+}
+
+/** Returns the retryable error of a lost handle. */
+export function lostHandleError(context: OperationContext, cause: unknown): SyncError {
+  const why = "the server lost an open file; from now on one at a time is opened";
+  return operationError(context, "busy", { why, cause });
+}
+
 /** Whether a FAILURE says nothing about its reason. */
 export function isMereFailure(error: unknown): boolean {
   const cause = error instanceof SyncError ? error.facts.cause : undefined;

@@ -113,3 +113,29 @@ test(
     assert.deepEqual(warnings, ["time"]);
   },
 );
+
+test(
+  "openSftp() takes a server that only its SSH names OpenSSH for an unknown one",
+  { software: "OpenSSH_10.2" },
+  async ({ backend }) => {
+    assert.equal(backend.walk, undefined, "no command is run there");
+    await put(backend, "a", pattern(2_000), tag);
+  },
+);
+
+const lost = { count: 0 };
+test(
+  "read() of many files from a server that loses open handles goes on with one file at a time",
+  {
+    refuses: (request) =>
+      request === "READ" && ++lost.count % 3 === 1 && lost.count < 20
+        ? { status: FAILURE, message: "invalid handle" }
+        : undefined,
+  },
+  async ({ disk, backend }) => {
+    const names = Array.from({ length: 40 }, (_, index) => `f${index}`);
+    for (const [index, name] of names.entries()) await Deno.writeFile(join(disk, name), pattern(2_000, index));
+    const read = await Promise.all(names.map((name) => backend.read(toRelPath(name), call)));
+    for (const [index, bytes] of read.entries()) assert.deepEqual(bytes, pattern(2_000, index));
+  },
+);

@@ -209,7 +209,10 @@ Deno.test("listFolder() of a server that drips names ends with timeout, naming -
     opendir: (_path, done) => done(undefined, Buffer.from("h")),
     readdir: (_handle, _options, done) => {
       const filename = `f${Math.floor(answers++ / 30)}`;
-      setTimeout(() => done(undefined, [{ filename, longname: "", attrs: { mode: 0o100644, size: 1 } }]), 200);
+      setTimeout(
+        () => done(undefined, [{ filename, longname: "", attrs: { mode: 0o100644, size: 1, mtime: 1 } }]),
+        200,
+      );
     },
   });
   const listing = list(wire, {
