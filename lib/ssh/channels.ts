@@ -236,15 +236,16 @@ function awaitChannel<T>(
 }
 
 /**
- * Returns the software that speaks SFTP. OpenSSH may run another server as its subsystem; then it is unknown, since
- * nothing that is true of OpenSSH's own holds for it. OpenSSH's own announces one of these since 2008.
+ * Returns the software that speaks SFTP. sshd and dropbear may run any server as their subsystem; if it is not that of
+ * OpenSSH, it is unknown, since nothing that is true of that one holds for it. OpenSSH's own announces one of these
+ * since 2008.
  */
 function sftpSoftware(raw: RawSftp): string {
   const name = software(raw).replace(/^SSH-2\.0-/, "");
   const extensions = Object.keys(raw._extensions);
   const isOwn = extensions.some((one) => /^(?:fstatvfs|lsetstat|fsync|limits)@openssh\.com$/.test(one)) &&
     !extensions.includes("vendor-id");
-  return name.startsWith("OpenSSH") && !isOwn ? `unknown behind ${name}` : name;
+  return /^(?:OpenSSH|dropbear)/.test(name) && !isOwn ? `unknown behind ${name}` : name;
 }
 
 function software(raw: RawSftp): string {
