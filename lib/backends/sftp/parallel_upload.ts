@@ -161,6 +161,7 @@ export class ParallelUpload {
     }
     const to = this.#next;
     this.#next += piece.length;
+    pending.samples?.add(piece, to);
     this.#unacked.set(to, piece.length);
     this.#count(piece.length);
     client.write(handle, piece, { ...pending, to }).then(() => {

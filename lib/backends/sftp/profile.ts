@@ -19,6 +19,8 @@ export class ServerProfile {
   showsLinks = true;
   /** Whether modes and times are set by the handle of an open file; otherwise by its path. */
   setsByHandle = true;
+  /** Whether bytes of several WRITEs were read back, and were right. */
+  isOrderProven = false;
   #writeOrder: WriteOrder = "any";
   /** Whether a stricter order has not helped, so that a mere FAILURE has other reasons. */
   #isOrderKnown = false;

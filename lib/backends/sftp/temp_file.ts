@@ -7,6 +7,7 @@ import type { WriteOptions } from "../../core/backend.ts";
 import { parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { Handle } from "./open_handles.ts";
+import type { WriteSamples } from "./read_back.ts";
 import type { WriteOrder } from "./profile.ts";
 import { CREATE, EXCLUSIVE, type SftpClient, WRITE } from "./client.ts";
 import { failureReason, type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
@@ -21,6 +22,8 @@ export interface PendingWrite extends PathContext {
   readonly isDirect?: boolean;
   /** Whether a new file gets x bits where it has r bits. */
   readonly isExecutable?: boolean;
+  /** Samples of what is written, if they are to be read back. */
+  readonly samples?: WriteSamples | undefined;
   /** The order in which its bytes are sent; "any" by default. */
   readonly order?: WriteOrder;
 }

@@ -9,6 +9,7 @@ import { isResumableFailure, MIN_RESUME_BYTES } from "../shared/upload_resume.ts
 import { childOf, parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import type { Pool } from "./pool.ts";
 import { commit } from "./commit.ts";
+import { WriteSamples } from "./read_back.ts";
 import { finalize, setAttributes } from "./finalize.ts";
 import type { UploadOptions } from "./leftover.ts";
 import { startUpload } from "./parallel_upload.ts";
@@ -81,9 +82,13 @@ async function writeDirectly(
   return entry;
 }
 
-function writePending(pool: Pool, client: SftpClient, options: UploadOptions): Promise<FileEntry> {
-  const write = options.pending.options.size > SMALL_FILE_BYTES ? writeLarge : writeSmall;
-  return write(pool, client, options);
+function writePending(pool: Pool, client: SftpClient, { body, pending }: UploadOptions): Promise<FileEntry> {
+  const { size } = pending.options;
+  const write = size > SMALL_FILE_BYTES ? writeLarge : writeSmall;
+  if (client.sharesUploads || size <= client.maxWrite || pool.profile.isOrderProven) {
+    return write(pool, client, { body, pending });
+  }
+  return write(pool, client, { body, pending: { ...pending, samples: new WriteSamples() } });
 }
 
 async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: UploadOptions): Promise<FileEntry> {
@@ -93,13 +98,16 @@ async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: Upl
   try {
     const unacked: Promise<void>[] = [];
     for (let at = 0; at < bytes.length; at += client.maxWrite) {
-      const sent = client.write(handle, bytes.subarray(at, at + client.maxWrite), { ...pending, to: at });
+      const piece = bytes.subarray(at, at + client.maxWrite);
+      pending.samples?.add(piece, at);
+      const sent = client.write(handle, piece, { ...pending, to: at });
       if (pending.order === "one by one") await sent;
       unacked.push(sent);
     }
     options.onBytes?.(bytes.length);
     const done = await finalize(pool, client, handle, { pending, unacked });
     if (signal.aborted) throw cancelled(signal, pending.operation);
+    await pending.samples?.assertHeld(done.client, pending);
     if (pending.isDirect !== true) await commit(done.client, pending);
     return done.entry;
   } catch (error) {
@@ -114,6 +122,7 @@ async function writeLarge(pool: Pool, client: SftpClient, { body, pending }: Upl
   try {
     await upload.run();
     const done = await finalize(pool, client, upload.handle, { pending, unacked: [] });
+    await pending.samples?.assertHeld(done.client, pending);
     if (pending.isDirect !== true) await commit(done.client, pending);
     return done.entry;
   } catch (error) {

@@ -241,6 +241,13 @@ export const mutantsOfSsh: readonly Mutant[] = [
     tests: [gateways],
   },
   {
+    name: "sftp: what is read back of an upload counts, whatever it is",
+    file: "lib/backends/sftp/read_back.ts",
+    old: "return equal.every(Boolean);",
+    new: "return equal.length >= 0;",
+    tests: [gateways],
+  },
+  {
     name: "sftp: what was resumed is not looked at again",
     file: "lib/backends/sftp/parallel_upload.ts",
     old: "if (this.#from === 0 || await holdsLeftover(",

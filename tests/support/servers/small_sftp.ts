@@ -172,6 +172,9 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
         if (!isInOrder && options.outOfOrder === "refuse") {
           return sftp.status(id, STATUS_CODE.FAILURE, "Illegal seek");
         }
+        if (!isInOrder && options.outOfOrder === "fill" && offset > handle.written) {
+          handle.written = offset + data.length;
+        } else if (!isInOrder && options.outOfOrder === "fill") return sftp.status(id, STATUS_CODE.OK);
         if (!isInOrder && options.outOfOrder === "lose") return sftp.status(id, STATUS_CODE.OK);
       }
       await file.write(data, 0, data.length, offset);

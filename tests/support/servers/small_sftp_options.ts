@@ -26,8 +26,8 @@ export interface SmallSftpOptions {
   refuses?(request: string, path: string): number | { readonly status: number; readonly message: string } | undefined;
   /** ms after which the CLOSE of a file that was written is answered. */
   closeDelay?(path: string): number;
-  /** What happens to a WRITE that does not begin at the end of what its handle wrote: a refusal, or silence about its loss. */
-  readonly outOfOrder?: "refuse" | "lose";
+  /** What happens to a WRITE that does not begin at the end of what its handle wrote: a refusal, silence about its loss, or zeros for what comes too late. */
+  readonly outOfOrder?: "refuse" | "lose" | "fill";
   /** The time at which a file that is opened for writing is emptied, whatever the flags say: OPEN, or its first WRITE. */
   readonly truncates?: "open" | "write";
   /** ms before each answer. */

@@ -122,7 +122,7 @@ test(
   },
 );
 
-for (const outOfOrder of ["refuse", "lose"] as const) {
+for (const outOfOrder of ["refuse", "lose", "fill"] as const) {
   test(
     `write() sends large and small files in order to a server that would ${outOfOrder} other bytes`,
     { outOfOrder, scrambles: true },
