@@ -6,7 +6,7 @@ import type { RawError, SftpRequests } from "../../../../lib/ssh/channels.ts";
 
 /** A test of a client whose check of deadlines is still due at its end. */
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, sanitizeOps: false });
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
 const attributes = { mode: 0o100644, size: 1, mtime: 1 };
