@@ -1,6 +1,8 @@
 import { openSftp } from "../../lib/backends/sftp/mod.ts";
 import type { Backend } from "../../lib/core/backend.ts";
 import { root } from "../../lib/core/path.ts";
+import assert from "node:assert/strict";
+import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import { call, type Client, client, type ClientOptions } from "./ssh_client.ts";
 import type { Sshd } from "./servers/sftp.ts";
 
@@ -41,4 +43,22 @@ Deno.exit(0);
 `,
   );
   return `${Deno.execPath()} run -q -A --no-check --no-config ${script} %h %p`;
+}
+
+/** The login's failure, of this kind. */
+export async function fails(target: Client, kind: ErrorKind): Promise<SyncError> {
+  try {
+    await using _ = await openSystem(target);
+  } catch (error) {
+    assert.ok(error instanceof SyncError, String(error));
+    assert.equal(error.kind, kind, error.message);
+    assert.ok(error.message.length < 700 && !error.message.includes("\n"), error.message);
+    return error;
+  }
+  return assert.fail("the login went well");
+}
+
+/** The options that log in with the server's key. */
+export function withKey(sshd: Sshd, more: Readonly<Record<string, string>> = {}) {
+  return { options: { SshPrivateKeyPath: sshd.privateKeyPath, ...more } };
 }

@@ -6,6 +6,7 @@ const missing = "tests/unit/backends/sftp/missing_requests_test.ts";
 const gateways = "tests/unit/backends/sftp/gateways_test.ts";
 const filter = "lib/ssh/messages.ts";
 const system = "tests/e2e/sftp/system_client_test.ts";
+const trust = "tests/e2e/sftp/system_trust_test.ts";
 
 /** Sabotages of SSH and SFTP. */
 export const mutantsOfSsh: readonly Mutant[] = [
@@ -140,21 +141,21 @@ export const mutantsOfSsh: readonly Mutant[] = [
     file: "lib/ssh/system/client.ts",
     old: "    await login.verify(key);\n    this.#hostKey = key;\n    return",
     new: "    this.#hostKey = key;\n    return",
-    tests: [system],
+    tests: [trust],
   },
   {
     name: "the system's ssh leaves localhost unchecked if its configuration says so",
     file: "lib/ssh/system/args.ts",
     old: "-oNoHostAuthenticationForLocalhost=no",
     new: "-oCompression=no",
-    tests: [system],
+    tests: [trust],
   },
   {
     name: "the system's ssh takes a user's name for an option",
     file: "lib/ssh/system/client.ts",
     old: "assertPlainAddress(options.target.address);",
     new: "",
-    tests: [system],
+    tests: [trust],
   },
   {
     name: "the system's ssh uses a master whose host key is unseen where a key is pinned",
@@ -175,14 +176,14 @@ export const mutantsOfSsh: readonly Mutant[] = [
     file: "lib/ssh/system/answers.ts",
     old: 'if (kind === "other" || this.#used.has(key)) return undefined;',
     new: 'if (kind === "other") return undefined;',
-    tests: [system],
+    tests: [trust],
   },
   {
     name: "the system's ssh gives the password to a jump host",
     file: "lib/ssh/system/client.ts",
     old: "const isOwn = question.pid === process.pid;",
     new: "const isOwn = true;",
-    tests: [system],
+    tests: [trust],
   },
   {
     name: "sftp: two open files may share a handle",
