@@ -81,6 +81,23 @@ Deno.test("Sync-Path -Mode Both gives a conflict to the older or the smaller ver
   }
 });
 
+Deno.test("Sync-Path -Mode Both leaves leftovers of other programs alone and counts them, until they are asked for", async () => {
+  await using pair = await freshPair(
+    { ...files, "film.mkv.part": { text: "half" }, "d/~$book.xlsx": { text: "lock" } },
+    { "big.iso.filepart": { text: "a part" } },
+  );
+  const first = await pair.sync("-Remove");
+  assert.deepEqual([first.code, counts(first)], [0, [3, 0, 0, 0, 0]]);
+  assert.match(first.stderr, /3 leftovers of other programs left alone, .*-IncludeLeftovers/);
+  const second = await pair.sync("-Remove", "-IncludeLeftovers");
+  assert.deepEqual([second.code, counts(second)], [0, [2, 1, 0, 0, 0]], second.stderr);
+  assert.doesNotMatch(second.stderr, /leftover/);
+  // From then on they are known, and are no deletions where they are left alone again.
+  await Deno.remove(`${pair.a}/film.mkv.part`);
+  const third = await pair.sync("-Remove");
+  assert.deepEqual([third.code, counts(third), (await pair.both())[1]["film.mkv.part"]], [0, [0, 0, 0, 0, 0], "half"]);
+});
+
 Deno.test("Sync-Path -Mode Both keeps what an edit of one side replaces, without a word of conflict", async () => {
   await using pair = await freshPair(files);
   await pair.sync();
