@@ -31,7 +31,7 @@ const hidesDots: Expectation = {
 /** mod_dir answers every request for a folder that holds an index page with that page. */
 const hidesIndexed: Expectation = {
   kind: "degraded",
-  how: "it lists no folder that holds an index page until its administrator writes DirectoryIndex disabled",
+  how: "a folder that holds an index page is listed only after `DirectoryIndex disabled`, as the message says",
   unfit: /(?:^|\/)index\.html$/,
 };
 
@@ -45,16 +45,11 @@ export const davRows: readonly Row[] = [
         ),
         "DirectoryIndex index.html index.cgi index.pl index.php index.xhtml index.htm",
       ],
-      expects: {
-        kind: "degraded",
-        how: "a folder that holds an index page is listed only after `DirectoryIndex disabled`, as the message says",
-        unfit: /(?:^|\/)index\.html$/,
-      },
     }),
     isQuick: true,
   },
-  known("Apache (Digest)", "dav apache-digest"),
-  known("Apache (TLS)", "dav apache over TLS".replace("dav", "davs")),
+  known("Apache (Digest)", "dav apache-digest", { expects: hidesIndexed }),
+  known("Apache (TLS)", "dav apache over TLS".replace("dav", "davs"), { expects: hidesIndexed }),
   known("nginx with LOCK", "dav nginx", { expects: hidesDots }),
   known("lighttpd without mime types", "dav lighttpd"),
   known("lighttpd with mime types", "dav lighttpd", {
