@@ -65,6 +65,8 @@ const rows: readonly Row[] = [
   [["New-Session", "sftp://u;x-name=1@h/"], "x-name"],
   [["New-Session", "sftp://u;fingerprint=nonsense@h/"], "fingerprint"],
   [["New-Session", "sftp://[::1/"], "]"],
+  [["New-Session", "ftp://127.0.0.1:1/", "-FtpEncoding", "cp437"], "cp437", "latin1"],
+  [["New-Session", "ftp://127.0.0.1:1/", "-FtpMode", "Sideways"], "Sideways", "Passive", "Auto"],
   [["Sync-Path", "./site", "deploy@web1:/var/www", "-Mode", "Remote"], "sftp://deploy@web1/var/www"],
   [["Sync-Path", "./site", "backup:photos", "-Mode", "Remote"], "sftp://backup/photos"],
 ];
