@@ -92,6 +92,21 @@ Deno.test("run() removes what lies beside a leftover, and not its folder", async
   assert.deepEqual(await texts(sides.remote), { "d": null, "d/e": null, "d/e/x.part": "x", "k": "1" });
 });
 
+Deno.test("run() in Both lets the deletion of a folder travel but for a leftover in it, run after run", async () => {
+  const { sides, sync } = await inStep({ "d/e/a": "1", "d/b": "2", "k": "3", "l": "4", "m": "5" });
+  put(sides.remote, "d/e/x.part", "half");
+  await remove(sides.local, "d");
+  for (const actions of [["remove remote d/b", "remove remote d/e/a"], []]) {
+    const outcome = await sync();
+    assert.deepEqual([outcome.actions.filter((action) => !action.startsWith("makeDir")), outcome.failures], [
+      actions,
+      [],
+    ]);
+    assert.equal((await texts(sides.remote))["d/e/x.part"], "half");
+  }
+  assert.equal((await texts(sides.local))["d/e/x.part"], undefined);
+});
+
 /** Two sides that synced leftovers as ordinary files, as earlier versions did. */
 async function syncedBefore(texts: Texts) {
   const sides = memories({ local: texts, remote: texts });
