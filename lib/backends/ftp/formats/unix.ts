@@ -1,3 +1,4 @@
+import type { Entry } from "../../../core/entry.ts";
 import {
   type Clock,
   DAY,
@@ -10,9 +11,27 @@ import {
 } from "./line.ts";
 import { dateAt, type FoundDate } from "./unix_date.ts";
 
-/** The format of "ls -l": type and rights, link count, owner, group, size, date and name. */
+/**
+ * The format of "ls -l": type and rights, link count, owner, group, size, date and name. A slash behind the name of a
+ * folder is no part of it, but a mark of "ls -F", which marks programs by a star as well.
+ */
 export function unixFormat(): ListFormat {
-  return { read: (line, clock) => readEntry(line, clock) ?? readUnstated(line) };
+  let hasMarks = false;
+  return {
+    read(line, clock) {
+      const found = readEntry(line, clock) ?? readUnstated(line);
+      if (typeof found !== "object" || !found.name.endsWith("/") || !/^[ \t\d]*d/.test(line)) return found;
+      hasMarks = true;
+      return { ...found, name: found.name.slice(0, -1) };
+    },
+    review: (entry) => hasMarks ? withoutMark(entry) : entry,
+  };
+}
+
+function withoutMark(entry: Entry): Entry {
+  if (entry.kind !== "file" || !entry.path.endsWith("*") || ((entry.mode ?? 0) & 0o111) === 0) return entry;
+  const why = "the star at its end may be a mark of the listing";
+  return { kind: "opaque", path: entry.path, cause: "name", why, incomplete: true };
 }
 
 /** Type and rights, behind an inode and a number of blocks in some listings. */
