@@ -43,8 +43,15 @@ export async function sendPatiently(
     // A server that names the time of the next attempt has not taken this one.
     const isAsked = error.facts.retryAfter !== undefined;
     const budget = isSlow ? Math.max(0, replyTimeout - waited) : isGateway ? patience.gatewayMs : 0;
-    if (await appears(isDone, { ...context, budget: isAsked ? 0 : budget, delays: patience.lookDelays })) return;
-    throw isAsked || (!isSlow && !isGateway) ? error : onceAgain(client, context, error);
+    const seen = await appears(isDone, {
+      ...context,
+      budget: isAsked ? 0 : budget,
+      delays: patience.lookDelays,
+      isPersistent: isSlow,
+    });
+    if (seen === "done") return;
+    const isUncounted = isAsked || (!isSlow && (!isGateway || seen === "unknown"));
+    throw isUncounted ? error : onceAgain(client, context, error);
   }
 }
 
@@ -59,17 +66,24 @@ function isInDoubt(error: unknown, gatewayStatuses: readonly number[]): error is
   return error.kind === "timeout" || error.kind === "connection";
 }
 
-/** Looks for the result until it is there or the time is over. A look that fails proves nothing. */
+interface LookOptions extends PathContext {
+  readonly budget: number;
+  readonly delays: readonly number[];
+  /** Whether to go on after a look that fails: it proves nothing, and the server may come back. */
+  readonly isPersistent: boolean;
+}
+
+/** Looks for the result until it is there or the time is over. A server that answers nothing at all is not waited for. */
 async function appears(
   isDone: () => Promise<boolean>,
-  context: PathContext & { readonly budget: number; readonly delays: readonly number[] },
-): Promise<boolean> {
-  const { budget, delays, signal } = context;
+  { budget, isPersistent, delays, ...context }: LookOptions,
+): Promise<"done" | "absent" | "unknown"> {
   const end = performance.now() + budget;
   for (let look = 0;; look++) {
     await delay(delays[Math.min(look, delays.length - 1)] ?? 0, context);
-    if (await isDone().catch(() => false)) return true;
-    if (performance.now() >= end || signal.aborted) return false;
+    const seen = await isDone().then((isThere) => isThere ? "done" : "absent", () => "unknown" as const);
+    if (seen === "done" || (seen === "unknown" && !isPersistent)) return seen;
+    if (performance.now() >= end || context.signal.aborted) return seen;
   }
 }
 

@@ -34,8 +34,8 @@ export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: an upload whose reply is late is sent again without a look",
     file: "lib/backends/webdav/patient_put.ts",
-    old: "if (await isDone().catch(() => false)) return true;",
-    new: "if (await isDone().catch(() => false)) return false;",
+    old: 'isThere ? "done" : "absent", () =>',
+    new: 'isThere ? "absent" : "absent", () =>',
     tests: [patient],
   },
   {

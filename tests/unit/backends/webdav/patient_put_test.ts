@@ -88,6 +88,17 @@ for (const status of [502, 504]) {
   });
 }
 
+Deno.test("write() looks for no file on a server that is down as a whole, which is retried as ever", async () => {
+  let isDown = false;
+  const answer: DavStoreOptions["answer"] = () => isDown ? { status: 502 } : undefined;
+  await withStore({ answer }, async ({ backend, server, puts }) => {
+    isDown = true;
+    await assertRejects(write(backend), "connection");
+    const looks = server.asked.filter(({ path, method }) => method === "PROPFIND" && path.includes(".tandem-"));
+    assert.deepEqual([puts(), looks.length], [5, 5]);
+  }, { gatewayMs: 3_600_000 });
+});
+
 Deno.test("write() sends a file twice and no more if no reply ever comes and nothing is stored", async () => {
   const late: DavStoreOptions["late"] = ({ method }) => isPut(method) ? 3_600_000 : 0;
   await withStore({ late }, async ({ backend, server, puts }) => {
