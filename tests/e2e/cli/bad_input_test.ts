@@ -67,6 +67,7 @@ const rows: readonly Row[] = [
   [["New-Session", "sftp://[::1/"], "]"],
   [["New-Session", "ftp://127.0.0.1:1/", "-FtpEncoding", "cp437"], "cp437", "latin1"],
   [["New-Session", "ftp://127.0.0.1:1/", "-FtpMode", "Sideways"], "Sideways", "Passive", "Auto"],
+  [["New-Session", "sftp://h", "-AcceptAltered"], "-AcceptAltered belongs to Webdav"],
   [["Sync-Path", "./site", "deploy@web1:/var/www", "-Mode", "Remote"], "sftp://deploy@web1/var/www"],
   [["Sync-Path", "./site", "backup:photos", "-Mode", "Remote"], "sftp://backup/photos"],
 ];
