@@ -31,7 +31,7 @@ export interface SftpSession {
 }
 
 /** Limits that no parameter sets. */
-export type SessionLimits = Pick<PoolOptions, "closePatience">;
+export type SessionLimits = Partial<Pick<PoolOptions, "closePatience" | "timeout">>;
 
 /** Opens the first SFTP connection of the connector. Returns the session, and the root that the address names. */
 export async function openSession(
@@ -44,7 +44,7 @@ export async function openSession(
   const profile = new ServerProfile(target, new DirectWrites(connector.label, target));
   const pool = new Pool(connector, {
     profile,
-    timeout: numberOption(options.Timeout, TIMEOUT_MS),
+    timeout: limits.timeout ?? numberOption(options.Timeout, TIMEOUT_MS),
     reconnectTime: numberOption(options.ReconnectTime, RECONNECT_MS),
     connections: numberOption(options.Connections, CONNECTIONS),
     closePatience: limits.closePatience,

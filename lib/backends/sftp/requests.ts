@@ -30,7 +30,7 @@ export interface PendingRequest {
 /**
  * The pending requests of one channel. Each is rejected when the channel ends (connection), when its signal is aborted
  * (cancelled), or when nothing is received for `timeout` ms while answers are due (timeout); in the last case the whole
- * connection is closed. While a request with patience is due, the silence of the others proves nothing: servers that
+ * connection is closed. While a request with patience is due, silence about those behind it proves nothing: servers that
  * answer in order keep them waiting, and SSH's keepalives show whether the connection is alive.
  */
 export class PendingRequests {
@@ -38,6 +38,7 @@ export class PendingRequests {
   readonly #options: PendingOptions;
   readonly #requests = new Set<PendingRequest>();
   readonly #patient = new Set<PendingRequest>();
+  #patienceEnded = -Infinity;
   readonly #signals = new Map<AbortSignal, WatchedSignal>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -69,7 +70,7 @@ export class PendingRequests {
   /** Removes a request. Returns false if it was settled before. */
   remove(pending: PendingRequest): boolean {
     if (!this.#requests.delete(pending)) return false;
-    this.#patient.delete(pending);
+    if (this.#patient.delete(pending)) this.#patienceEnded = performance.now();
     const { signal } = pending.context;
     const watched = this.#signals.get(signal);
     if (watched !== undefined && --watched.count === 0) {
@@ -101,14 +102,16 @@ export class PendingRequests {
     const { timeout } = this.#options;
     const now = performance.now();
     this.#endPatience(now);
-    for (const pending of this.#patient.size > 0 ? [] : this.#requests) {
+    for (const pending of this.#requests) {
+      // The requests behind it may wait for its answer.
+      if (pending.patience !== undefined) break;
       if (now - Math.max(pending.since, this.#channel.lastReceived()) > timeout) {
         // Each pending request puts its own operation before this reason.
         const why = `no answer in ${timeout / 1000} s (-Timeout)`;
         const { operation } = pending.context;
         return this.#options.abort(new SyncError("timeout", why, { operation, transient: true }));
       }
-      if (now - pending.since < timeout * TIMEOUTS_PER_OPERATION) break;
+      if (now - Math.max(pending.since, this.#patienceEnded) < timeout * TIMEOUTS_PER_OPERATION) break;
       this.remove(pending);
       pending.reject(
         operationError(pending.context, "timeout", {

@@ -23,14 +23,13 @@ export interface GatewayRig {
 
 export interface GatewayOptions extends Omit<SmallSftpOptions, "folder" | "user" | "password"> {
   readonly limits?: SessionLimits;
-  readonly timeout?: number;
   readonly connections?: number;
   readonly path?: string;
 }
 
 /** A test with a session of a small server of this program, in which calls are retried as in a run. */
 export function gatewayTest(name: string, given: GatewayOptions, run: (rig: GatewayRig) => Promise<void>): void {
-  const { limits, timeout = 10_000, connections = 4, path = "/", ...options } = given;
+  const { limits, connections = 4, path = "/", ...options } = given;
   const fn = async () => {
     const disk = await Deno.makeTempDir({ prefix: "tandem-gateway-" });
     try {
@@ -40,7 +39,7 @@ export function gatewayTest(name: string, given: GatewayOptions, run: (rig: Gate
       const target = sftpTarget(place, {
         path,
         password: "secret",
-        options: { Timeout: String(timeout), ReconnectTime: "2000", Connections: String(connections) },
+        options: { Timeout: "10000", ReconnectTime: "2000", Connections: String(connections) },
         warn: (message) => void warnings.push(message),
       });
       await using opened = await openSftp(target, call, limits);

@@ -15,7 +15,7 @@ const countOpens = ({ mutations }: SmallSftp) => mutations.filter((one) => one.s
 
 test(
   "write() waits for a CLOSE that is answered long after -Timeout, and sends the file once",
-  { timeout: 200, closeDelay: () => 1_500 },
+  { limits: { timeout: 2_000 }, closeDelay: () => 5_000 },
   async ({ disk, server, backend }) => {
     await Promise.all(["a", "b"].map((name) => put(backend, name, pattern(40_000))));
     for (const name of ["a", "b"]) assert.deepEqual(await Deno.readFile(join(disk, name)), pattern(40_000));
