@@ -1,5 +1,5 @@
-import { SyncError } from "../../core/errors.ts";
-import { type StallTimeout, WaitQueue } from "../../net/semaphore.ts";
+import { cancelled, SyncError } from "../../core/errors.ts";
+import { WaitQueue } from "../../net/semaphore.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /**
@@ -57,7 +57,12 @@ export class OpenFileLimit {
 
   /** Waits until one more file may be opened. */
   async waitForRoom(context: OperationContext): Promise<void> {
-    while (!this.hasRoom()) await this.#queue.wait(context, this.#stall(context));
+    while (!this.hasRoom()) await this.#wait(this.#queue, context);
+  }
+
+  /** Wakes the next call that waits, for one that was woken and opens nothing. */
+  passTurn(): void {
+    this.#queue.wakeNext();
   }
 
   /** Takes a place. A suspect was refused before: if no other file is open, none may be opened beside it. */
@@ -101,7 +106,7 @@ export class OpenFileLimit {
   /** Waits until so many files were closed, or none is open. */
   async waitForReleases(count: number, context: OperationContext): Promise<void> {
     const wanted = this.#released + count;
-    while (this.#released < wanted && this.#inUse > 0) await this.#releases.wait(context, this.#stall(context));
+    while (this.#released < wanted && this.#inUse > 0) await this.#wait(this.#releases, context);
   }
 
   /** Whether at no time more files were open than now, so that a refusal may come from a limit. */
@@ -159,9 +164,10 @@ export class OpenFileLimit {
     this.#queue.wakeNext();
   }
 
-  #stall(context: OperationContext): StallTimeout {
+  async #wait(queue: WaitQueue, context: OperationContext): Promise<void> {
+    if (context.signal.aborted) throw cancelled(context.signal, context.operation);
     const why = `no other file was closed in ${this.#stallMs / 1000} s`;
-    return { timeout: this.#stallMs, error: () => operationError(context, "timeout", { why }) };
+    await queue.wait(context, { timeout: this.#stallMs, error: () => operationError(context, "timeout", { why }) });
   }
 }
 

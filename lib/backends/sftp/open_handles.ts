@@ -45,7 +45,10 @@ export class OpenHandles {
     let undoLowering: (() => void) | undefined;
     for (let refusals = 0;; refusals++) {
       if (!this.#files.hasRoom()) await this.#files.waitForRoom(context);
-      if (this.#closed.aborted && refusals === 0) throw unsentError(context, this.#closed.reason);
+      if (this.#closed.aborted && refusals === 0) {
+        this.#files.passTurn();
+        throw unsentError(context, this.#closed.reason);
+      }
       const place = this.#files.occupy({ isSuspect: refusals > 0 });
       let handle: Handle | undefined;
       let error: unknown;

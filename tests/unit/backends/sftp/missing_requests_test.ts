@@ -29,6 +29,11 @@ for (const [request, status] of [["READDIR", NO_SUCH_FILE], ["OPENDIR", FAILURE]
   );
 }
 
+test("list() of a root that does not exist rejects", {}, async ({ backend }) => {
+  const gone = await backend.withRoot("/gone", call);
+  assert.equal((await failure(gone.list(root, call))).kind, "notFound");
+});
+
 for (
   const refusal of [
     { status: FAILURE, message: "I/O error" },

@@ -26,3 +26,22 @@ Deno.test("OpenHandles opens one file at a time once a handle was shared, howeve
   handles.remove(first);
   assert.equal((await opening).toString(), "c");
 });
+
+Deno.test("OpenHandles of a channel that ended wakes all calls that wait to open a file", async () => {
+  const closed = new AbortController();
+  const files = new OpenFileLimit(60_000);
+  files.start({ announced: 1, allowsMany: false });
+  const handles = new OpenHandles(closed.signal, files);
+  let count = 0;
+  const open = () =>
+    handles.open(ask, {
+      send: () => Promise.resolve(Buffer.from(`${count++}`)),
+      close: (handle) => handles.remove(handle),
+      hasOtherReason: () => Promise.resolve(true),
+    });
+  await open();
+  const waiting = Array.from({ length: 5 }, () => open().then(() => "opened", () => "ended"));
+  await wait(0);
+  closed.abort(new Error("the end"));
+  assert.deepEqual(await Promise.all(waiting), Array(5).fill("ended"));
+});
