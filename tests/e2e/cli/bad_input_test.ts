@@ -29,6 +29,7 @@ const rows: readonly Row[] = [
   [["Sync-Path", "./site", target, "-Mode", "Both", "-Mirror"], "-Mirror", "CannotMirrorBoth"],
   [["Sync-Path", "./site", target, "-Mode", "Both", "-Criteria", "None"], "None"],
   [["Sync-Path", "./site", target, "-Mode", "Both", "-Conflict", "Smallest"], "Smallest", "Smaller"],
+  [["Sync-Path", "./site", target, "-Mode", "Both", "-SshClient", "Putty"], "Putty", "Auto", "System", "BuiltIn"],
   [["Sync-Path", "./site", target, "-Mode", "Both", "-Links", "Follow"], "-Links Keep", "CannotFollowInBoth"],
   [["Sync-Path", "./site", target, "-Mode", "Remote", "-AllowLinksOutside"], "-Links Follow"],
   [["Sync-Path", "./site", target, "-Mode", "Both", "-InPlace"], "-InPlace", "CannotKeepInPlace"],
