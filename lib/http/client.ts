@@ -12,7 +12,7 @@ import { dialTransport, type Transport } from "../net/transport.ts";
 import { dialTls } from "../net/tls_transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
 import { isForwardProxy } from "../net/proxy_types.ts";
-import type { Proxy } from "../net/tcp.ts";
+import { dialTcp, type Proxy } from "../net/tcp.ts";
 import { Forwarding, sendThroughProxy } from "./forwarding.ts";
 import { formatHostPort, withoutZone } from "../net/host.ts";
 
@@ -131,8 +131,9 @@ export class HttpClient implements AsyncDisposable {
     };
     const onProgress = () => this.#queue.noteProgress();
     const { timeout } = this.#endpoint;
+    const probe = async () => (await dialTcp(this.#endpoint, timeout)).close();
     const replyTimeout = Math.max(timeout, encoded.replyTimeout ?? 0);
-    const exchange = new Exchange(connection, { context, timeout, replyTimeout, onEnd, onProgress });
+    const exchange = new Exchange(connection, { context, timeout, replyTimeout, probe, onEnd, onProgress });
     this.#running.set(exchange, context);
     return await exchange.run(encoded);
   }

@@ -4,7 +4,7 @@ import { CHUNK_SIZE, forEachChunk, wrongSizeError } from "../net/byte_stream.ts"
 import type { ContentReader, HttpConnection } from "./connection.ts";
 import { concat, doubled, framingOf, keepsAlive, type ParsedHead } from "./message.ts";
 import { networkToSyncError, type ResponseHead } from "./errors.ts";
-import { networkError } from "../net/net_error.ts";
+import { awaitReply, lateError } from "./reply_wait.ts";
 import { Watchdog } from "../net/transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
 
@@ -61,6 +61,8 @@ export interface ExchangeOptions {
   readonly context: OperationContext;
   readonly timeout: number;
   readonly replyTimeout: number;
+  /** Reaches the server by another connection. Rejects if that fails: this one is then dead as well. */
+  probe(): Promise<void>;
   onProgress(): void;
   onEnd(isReusable: boolean): void;
 }
@@ -75,13 +77,17 @@ export class Exchange {
   #error: unknown;
   #isOver = false;
   #isSent = false;
+  #hasUpload = false;
   /** Aborted when no more of the body is needed; set only for a streamed body. */
   #bodyAbort: AbortController | undefined;
 
   constructor(connection: HttpConnection, options: ExchangeOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#watchdog = new Watchdog(options.replyTimeout, () => this.fail(networkError("timeout", "no answer in time")));
+    this.#watchdog = new Watchdog(
+      options.replyTimeout,
+      () => this.fail(lateError({ ...options, hasUpload: this.#hasUpload })),
+    );
     this.#failure.promise.catch(() => undefined);
     options.context.signal.addEventListener("abort", this.#onAbort);
   }
@@ -92,6 +98,7 @@ export class Exchange {
    */
   async run(encoded: EncodedRequest): Promise<HttpResponse | undefined> {
     const { context } = this.#options;
+    this.#hasUpload = encoded.upload !== undefined;
     try {
       if (context.signal.aborted) this.#onAbort();
       const nextHead = this.#connection.nextHead();
@@ -99,7 +106,10 @@ export class Exchange {
       nextHead.then(() => this.#bodyAbort?.abort(EXCHANGE_OVER), () => this.#bodyAbort?.abort(EXCHANGE_OVER));
       await this.#untilFailed(Promise.race([this.#send(encoded), nextHead]));
       this.#watchdog.start();
-      const head = await this.#awaitReply(nextHead);
+      const head = await awaitReply(this.#untilFailed(nextHead), {
+        ...this.#options,
+        fail: (error) => this.fail(error),
+      });
       if (head?.status === 400) {
         await this.#untilFailed(this.#connection.assertPlainHttp(framingOf(encoded.method, head)));
       }
@@ -120,17 +130,6 @@ export class Exchange {
     this.#error = error;
     this.#failure.reject(error);
     this.#end(false);
-  }
-
-  /** Waits for the head. A server that may take longer than usual holds up nobody who waits for a connection. */
-  async #awaitReply(head: Promise<ParsedHead | undefined>): Promise<ParsedHead | undefined> {
-    const { timeout, replyTimeout, onProgress } = this.#options;
-    const timer = replyTimeout > timeout ? setInterval(() => onProgress(), timeout / 4) : undefined;
-    try {
-      return await this.#untilFailed(head);
-    } finally {
-      clearInterval(timer);
-    }
   }
 
   async #untilFailed<T>(work: Promise<T>): Promise<T> {

@@ -32,7 +32,7 @@ export interface ControlSettings {
 /** One control connection. Replies come in order. A refusal is a reply; only a broken connection rejects. One character per byte. */
 export class ControlConnection {
   readonly #ftp: FTPContext;
-  readonly #settings: ControlSettings;
+  readonly settings: ControlSettings;
   readonly #replies: ReplyQueue;
   readonly #localHost: string | undefined;
   #strayLines = new StrayLines();
@@ -58,7 +58,7 @@ export class ControlConnection {
   greeting = "";
 
   private constructor(socket: net.Socket, settings: ControlSettings) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#localHost = socket.localAddress;
     this.#ftp = new FTPContext(0, "latin1");
     const { timeout } = settings;
@@ -122,7 +122,7 @@ export class ControlConnection {
     const { socket } = this.#ftp;
     socket.removeAllListeners("data");
     this.#allowTls13 = allowTls13;
-    this.#attach(await startTlsOnSocket(socket, { ...this.#settings, allowTls13 }));
+    this.#attach(await startTlsOnSocket(socket, { ...this.settings, allowTls13 }));
   }
 
   /** Sends one command. Rejects when the connection breaks or the reply times out. */
@@ -168,14 +168,14 @@ export class ControlConnection {
   }
 
   get route(): DataRoute {
-    return this.#settings.route;
+    return this.settings.route;
   }
 
   get dataSettings(): DataSettings {
     const { socket, tlsSessionStore } = this.#ftp;
     const host = socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? networkError("connection", "the connection is closed");
-    const { timeout, trust, proxy } = this.#settings;
+    const { timeout, trust, proxy } = this.settings;
     const settings = { host, proxy, localHost: this.#localHost, timeout };
     if (!(socket instanceof tls.TLSSocket)) return settings;
     const session = socket.getSession() ?? tlsSessionStore;

@@ -3,6 +3,7 @@ import type { ControlConnection } from "./control_connection.ts";
 import { serverMessage, toCertificateError, toSyncError } from "./errors.ts";
 import { FinalReplyLost, NoReply, type Reply, RestRefused } from "./replies.ts";
 import type { FtpSession, PathContext } from "./session.ts";
+import { readFirst } from "./first_byte.ts";
 import { openDataConnection } from "./data_connection.ts";
 import type { Transport } from "../../net/transport.ts";
 import { networkError } from "../../net/net_error.ts";
@@ -19,6 +20,8 @@ export interface DownloadOptions {
   readonly data?: Promise<Transport>;
   /** Returns how long the final reply is waited for if the bytes that came are all there, otherwise undefined. */
   finalLimit?(): number | undefined;
+  /** ms that the first byte may take, if that is longer than -Timeout: a listing's. */
+  readonly firstByteLimit?: number | undefined;
   /** Whether the end must be proven, because no size is known: over TLS that is the peer's close_notify. */
   readonly needsCloseNotify?: boolean;
 }
@@ -84,7 +87,7 @@ export async function download(
     if (from > 0) await sendRest(control, { context, from });
     const pending = control.sendCommand(command, { untimed: true });
     endWithCommand(data, { pending, isSized: given.finalLimit !== undefined });
-    const broken = await receiveAll(data, { sink, needsCloseNotify });
+    const broken = await receiveAll(data, { sink, needsCloseNotify, control, context, limit: given.firstByteLimit });
     // A server that has stopped sending would cost the timeout twice.
     if (broken?.isSinkError === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
       await abortTransfer(control, data, pending);
@@ -205,12 +208,21 @@ async function sendRest(
  */
 async function receiveAll(
   data: Transport,
-  { sink, needsCloseNotify }: { readonly sink: Sink; readonly needsCloseNotify: boolean },
+  { sink, needsCloseNotify, control, context, limit }: {
+    readonly sink: Sink;
+    readonly needsCloseNotify: boolean;
+    readonly control: ControlConnection;
+    readonly context: PathContext;
+    readonly limit: number | undefined;
+  },
 ): Promise<{ readonly error: unknown; readonly isSinkError: boolean } | undefined> {
   let isSinkError = false;
   try {
-    for (;;) {
-      const count = await data.read(sink.nextBuffer());
+    for (let isFirst = true;; isFirst = false) {
+      const isPatient = isFirst && limit !== undefined && limit > control.settings.timeout;
+      const count = isPatient
+        ? await readFirst(data, { control, context, limit, into: sink.nextBuffer() })
+        : await data.read(sink.nextBuffer());
       if (count === undefined) break;
       isSinkError = true;
       sink.onRead(count);

@@ -161,7 +161,11 @@ async function fetchListing(
     lines.take(memory.subarray(0, count));
   };
   try {
-    const { reply } = await download(control, { ...operation, needsCloseNotify: true }, {
+    const { reply } = await download(control, {
+      ...operation,
+      firstByteLimit: session.listingTimeout,
+      needsCloseNotify: true,
+    }, {
       nextBuffer: () => memory,
       onRead: took,
     });

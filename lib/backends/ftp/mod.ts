@@ -27,7 +27,7 @@ import { chooseTimeSetter, initialTimes } from "./times.ts";
 import { UNDOTTED_FACT, writeFile } from "./write.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
-import { numberOption } from "../shared/options.ts";
+import { listingTimeout, numberOption } from "../shared/options.ts";
 import { DirectWrites } from "../shared/direct_writes.ts";
 
 /** Connects to an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
@@ -65,6 +65,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
     profile,
     encoding: connector.encoding,
     // Not a parameter: tests shorten it.
+    listingTimeout: listingTimeout(options),
     finalReplyTime: Math.max(numberOption(options.FinalReplyTime, FINAL_REPLY_MS), connector.timeout),
     get hasMlst() {
       return hasMlst && !session.learned.lacksMlst;

@@ -29,6 +29,8 @@ export interface FtpSession {
   readonly encoding: TextEncoding;
   /** ms to wait at least for the final reply of a transfer whose bytes are all there. */
   readonly finalReplyTime: number;
+  /** See listingTimeout(). */
+  readonly listingTimeout: number;
   readonly hasMlst: boolean;
   readonly hasChmod: boolean;
   /** Whether the server changes blanks at the end of a name. */

@@ -49,11 +49,16 @@ export interface ObjectResource {
   readonly md5Hash?: string;
 }
 
+/** A page of fewer names is found fast. */
+const LARGE_PAGE = 100;
+
 /** `origin`: "https://host", the origin of all requests. */
 export interface GcsClientOptions {
   readonly origin: string;
   readonly bucket: string;
   readonly userProject: string | undefined;
+  /** See listingTimeout() of backends/shared. */
+  readonly listingTimeout: number;
 }
 
 /**
@@ -141,7 +146,9 @@ export class GcsClient {
   /** Returns one page of a listing. Rejects with notFound if the bucket is absent. */
   async listPage(query: Query, context: OperationContext): Promise<GcsPage> {
     const uri = this.uri(undefined, { ...query, fields: PAGE_FIELDS });
-    const reply = await this.send({ method: "GET", uri }, context);
+    // A page of a few names comes soon, and the first contact asks for one.
+    const patience = Number(query["maxResults"]) >= LARGE_PAGE ? { replyTimeout: this.#options.listingTimeout } : {};
+    const reply = await this.send({ method: "GET", uri, ...patience }, context);
     if (reply.status === 200) return await parseReply(reply, context, parsePage);
     if (reply.status !== 404) throw await this.toError(reply, context);
     await reply.discard();

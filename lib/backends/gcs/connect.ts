@@ -14,6 +14,7 @@ import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { isLoopback } from "../../net/host.ts";
 import { connectWithRetry } from "../../net/backoff.ts";
 import { Semaphore } from "../../net/semaphore.ts";
+import { listingTimeout } from "../shared/options.ts";
 import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 
 /** An open bucket, and the key of the session's start folder. */
@@ -44,6 +45,7 @@ export async function connectGcs(target: ConnectContext, call: CallOptions): Pro
       origin: origin.origin,
       bucket,
       userProject: target.options["UserProject"],
+      listingTimeout: listingTimeout(target.options),
     },
   );
   try {

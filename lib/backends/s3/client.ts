@@ -86,7 +86,9 @@ export class S3Client implements AsyncDisposable {
       "start-after": page.after,
       "max-keys": page.most,
     };
-    return await this.#http.sendForXml(this.#withPayer({ method: "GET", query }), context, (found) => {
+    // A page of a few keys comes soon, and the first contact asks for one.
+    const wait = page.most === undefined ? { replyTimeout: this.options.listingTimeout } : {};
+    return await this.#http.sendForXml(this.#withPayer({ method: "GET", query, ...wait }), context, (found) => {
       const why = explainBadPage(found, page);
       if (why !== undefined) throw operationError(context, "unexpected", { why });
       const below = toPage(found);

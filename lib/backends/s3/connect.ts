@@ -15,7 +15,7 @@ import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { assertSecure, isAmazonS3, parseBucketAddress } from "./address.ts";
 import { ByteSemaphore } from "../../net/byte_semaphore.ts";
 import { Semaphore } from "../../net/semaphore.ts";
-import { numberOption } from "../shared/options.ts";
+import { listingTimeout, numberOption } from "../shared/options.ts";
 import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 
 /** An open bucket, and the start folder of the session. */
@@ -46,6 +46,7 @@ export async function connectS3(target: ConnectContext, call: CallOptions): Prom
     profile: options["Profile"],
     credentials,
     timeout: numberOption(options["Timeout"], TIMEOUT_MS),
+    listingTimeout: listingTimeout(options),
     connections: Math.max(1, numberOption(options["Connections"], CONNECTIONS)),
     pins: readTlsPins(target),
     objectOptions: parseObjectOptions(options),

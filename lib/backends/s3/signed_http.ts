@@ -18,6 +18,8 @@ export interface S3Request {
   /** Names in lower case; undefined values are omitted. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** See HttpRequest. */
+  readonly replyTimeout?: number;
   /** Reports the bytes of the body as they are sent. */
   onBytes?(bytes: number): void;
 }
@@ -121,7 +123,7 @@ export class SignedHttp implements AsyncDisposable {
   }
 
   async #signed(
-    { method, key, query = {}, headers = {}, body, onBytes }: S3Request,
+    { method, key, query = {}, headers = {}, body, onBytes, replyTimeout }: S3Request,
     context: OperationContext,
   ): Promise<HttpRequest> {
     const path = this.#login.url.pathname + (key === undefined ? "" : encodePath(key));
@@ -138,6 +140,7 @@ export class SignedHttp implements AsyncDisposable {
       method,
       uri: parameters === "" ? path : `${path}?${parameters}`,
       headers: own,
+      ...(replyTimeout === undefined ? {} : { replyTimeout }),
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : toUploadBody(body, onBytes) }),
     };
   }

@@ -12,6 +12,8 @@ export interface S3ClientOptions {
   /** Ms without a byte in either direction after which a request fails. */
   readonly timeout: number;
   readonly connections: number;
+  /** See listingTimeout(). */
+  readonly listingTimeout: number;
   /** See TlsTrust. */
   readonly pins?: readonly string[];
   /** Returns the proxy for the address; see findProxy(). */

@@ -6,6 +6,7 @@ import { ServerProfile } from "./profile.ts";
 import { PathRequests } from "./path_requests.ts";
 import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
 import { allowsManyFiles, type ClientOptions, closePatience, opensAsAsked } from "./client_options.ts";
+import { type HandleRequest, listingWait } from "./listing_wait.ts";
 import {
   absentAsUndefined,
   END_OF_FILE,
@@ -49,6 +50,7 @@ export class SftpClient extends PathRequests {
   /** The end of what was written to each handle, in bytes. */
   readonly #written = new WeakMap<Handle, number>();
   readonly #background = { operation: "close", path: root, signal: new AbortController().signal };
+  readonly #listing: HandleRequest["wait"];
   #unackedBytes = 0;
 
   constructor(channel: SftpChannel, options: ClientOptions) {
@@ -60,6 +62,7 @@ export class SftpClient extends PathRequests {
     this.profile = options.profile ?? new ServerProfile();
     this.operationTimeout = options.timeout * TIMEOUTS_PER_OPERATION;
     this.#closePatience = options.closePatience ?? closePatience;
+    this.#listing = listingWait(options);
     this.#files = options.files ?? new OpenFileLimit(this.#closePatience(0));
     this.#files.start({ announced: channel.maxOpenFiles, allowsMany: allowsManyFiles(channel.software) });
     this.#handles = new OpenHandles(channel.closed, this.#files);
@@ -99,11 +102,7 @@ export class SftpClient extends PathRequests {
   async close(handle: Handle, context: OperationContext): Promise<void> {
     if (!this.#handles.claimClose(handle)) return;
     try {
-      await this.#onHandle(
-        handle,
-        context,
-        this.#requestClose(handle, context),
-      );
+      await this.#onHandle(handle, context, this.#requestClose(handle, context));
     } finally {
       this.#handles.remove(handle);
     }
@@ -200,30 +199,28 @@ export class SftpClient extends PathRequests {
 
   opendir(path: string, context: OperationContext): Promise<Handle> {
     const hasOtherReason = async () => await this.lstat(path, context) === undefined;
-    return this.#openHandle(context, { start: (done) => this.requests.opendir(path, done), hasOtherReason });
+    const start = (done: Done<Handle>) => this.requests.opendir(path, done);
+    return this.#openHandle(context, { start, hasOtherReason, wait: this.#listing });
   }
 
   /** Returns the next names of a folder, or undefined at its end. */
   async readdir(handle: Handle, context: OperationContext): Promise<readonly RawName[] | undefined> {
     const start = (done: Done<readonly RawName[]>) => this.requests.readdir(handle, { full: true }, done);
     try {
-      return await this.#onHandle(handle, context, this.sender.sendForValue(context, start));
+      return await this.#onHandle(handle, context, this.sender.sendForValue(context, start, this.#listing));
     } catch (error) {
       if (statusOf(error) === END_OF_FILE) return undefined;
       throw error;
     }
   }
 
-  #openHandle(
-    context: OperationContext,
-    { start, hasOtherReason }: { start(done: Done<Handle>): void; hasOtherReason(): Promise<boolean> },
-  ): Promise<Handle> {
+  #openHandle(context: OperationContext, { start, hasOtherReason, wait }: HandleRequest): Promise<Handle> {
     const late = (handle: Handle) => {
       this.#handles.addLate(handle);
       this.closeInBackground(handle);
     };
     return this.#handles.open(context, {
-      send: () => this.sender.sendForValue(context, start, { late }),
+      send: () => this.sender.sendForValue(context, start, { ...wait, late }),
       close: (handle) => this.closeInBackground(handle),
       hasOtherReason: async () => this.#files.isAnnounced || await hasOtherReason(),
     });

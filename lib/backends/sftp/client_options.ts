@@ -8,6 +8,8 @@ export interface ClientOptions extends PendingOptions {
   readonly profile?: ServerProfile;
   /** Returns the ms for which the CLOSE of an uploaded file of so many bytes may be unanswered. */
   closePatience?(bytes: number): number;
+  /** See listingTimeout(); undefined: -Timeout. */
+  readonly listingTimeout?: number | undefined;
 }
 
 /** Whether the server's software allows as many open files as the system, although it may not announce it. */

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { escapeForDisplay, root as rootPath } from "../../core/path.ts";
 import type { BackendRoot, CallOptions, Traits } from "../../core/backend.ts";
-import { numberOption } from "../shared/options.ts";
+import { listingTimeout, numberOption } from "../shared/options.ts";
 import { HARD_LINK } from "./changes.ts";
 import { RemoteChecksums } from "./checksum.ts";
 import type { SftpClient } from "./client.ts";
@@ -48,6 +48,7 @@ export async function openSession(
     reconnectTime: numberOption(options.ReconnectTime, RECONNECT_MS),
     connections: numberOption(options.Connections, CONNECTIONS),
     closePatience: limits.closePatience,
+    listingTimeout: listingTimeout(options),
   });
   try {
     await pool.open(call);

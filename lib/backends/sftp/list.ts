@@ -32,7 +32,9 @@ export async function list(client: SftpClient, options: ListOptions): Promise<re
   let ended = false;
   try {
     while (!ended || requested.length > 0) {
-      while (!ended && requested.length < wantedRequests) requested.push(markHandled(client.readdir(handle, options)));
+      while (!ended && requested.length < wantedRequests) {
+        requested.push(markHandled(client.readdir(handle, options)));
+      }
       const answer = await requested.shift()?.catch(async (error) => {
         if (names.size > 0 || !(await isEmptyFolder(client, error, options))) throw error;
         return undefined;

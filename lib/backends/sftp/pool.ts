@@ -18,6 +18,7 @@ export interface CommandOptions extends CallOptions {
 export interface PoolOptions {
   /** ms without any answer after which a connection counts as dead. */
   readonly timeout: number;
+  readonly listingTimeout?: number | undefined;
   /** ms to keep reconnecting after the connection is lost; 0: never. */
   readonly reconnectTime: number;
   /** The highest number of concurrent connections. */
@@ -213,6 +214,7 @@ export class Pool implements AsyncDisposable {
         files: this.#files,
         profile: this.profile,
         closePatience: this.#options.closePatience ?? closePatience,
+        listingTimeout: this.#options.listingTimeout,
       });
       if (signal.aborted) throw closedError();
       this.#connections.set(client, connection);

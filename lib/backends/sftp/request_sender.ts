@@ -9,6 +9,8 @@ export interface RequestOptions<T> {
   late?(value: T): void;
   /** ms that the answer may take, however silent the server is; undefined: -Timeout. */
   readonly patience?: number | undefined;
+  /** See PendingRequest. */
+  readonly lateReason?: string | undefined;
 }
 
 /** Sends requests over one channel, each with a promise that ends in every case. */
@@ -47,12 +49,12 @@ export class RequestSender {
   send<T>(
     context: OperationContext,
     start: (done: Done<T>) => void,
-    { late, patience }: RequestOptions<T> = {},
+    { late, patience, lateReason }: RequestOptions<T> = {},
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#closed.aborted) return reject(toLostError(context, this.#closed.reason));
       if (context.signal.aborted) return reject(cancelled(context.signal, context.operation));
-      const pending = { context, reject, since: performance.now(), patience };
+      const pending = { context, reject, since: performance.now(), patience, lateReason };
       this.#pending.add(pending);
       const done: Done<T> = (error, value) => {
         if (!this.#pending.remove(pending)) return error ? undefined : late?.(value);

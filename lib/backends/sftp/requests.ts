@@ -24,6 +24,8 @@ export interface PendingRequest {
    * CLOSE of an uploaded file is answered only when a gateway has passed the file on.
    */
   readonly patience?: number | undefined;
+  /** What did not happen in that time, if it is not worth another attempt: "sent no names of the folder". */
+  readonly lateReason?: string | undefined;
   reject(error: SyncError): void;
 }
 
@@ -125,12 +127,13 @@ export class PendingRequests {
   /** Rejects the requests whose patience is used up. */
   #endPatience(now: number): void {
     for (const pending of [...this.#patient]) {
-      const { patience = 0, since, context } = pending;
+      const { patience = 0, lateReason, since, context } = pending;
       if (now - Math.max(since, this.#channel.lastReceived()) <= patience) continue;
       this.remove(pending);
       pending.reject(
         operationError(context, "timeout", {
-          why: `the server did not confirm the end of the file in ${Math.round(patience / 1000)} s`,
+          why: `the server ${lateReason ?? "did not confirm the end of the file"} in ${Math.round(patience / 1000)} s`,
+          transient: lateReason === undefined,
         }),
       );
     }

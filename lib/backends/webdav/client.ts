@@ -41,6 +41,8 @@ export interface DavClient {
   readonly maxListingBytes: number;
   /** Whether a written file may have another size than what was sent. */
   readonly acceptsAltered: boolean;
+  /** See listingTimeout(). */
+  readonly listingTimeout: number;
   readonly patience: UploadPatience;
   /** The number of times that an upload was sent completely without an answer, by its path. */
   readonly doubtfulUploads: Map<string, number>;
@@ -78,7 +80,7 @@ const OC_PROPS = `<O:id xmlns:O="http://owncloud.org/ns"/><O:checksums xmlns:O="
 
 /** Sends PROPFIND for the path itself, or for it and its children. */
 export async function propfind(
-  { http, isOwncloud }: DavClient,
+  { http, isOwncloud, listingTimeout }: DavClient,
   context: OperationContext,
   { depth, uri }: { readonly depth: 0 | 1; readonly uri: string },
 ): Promise<DavReply> {
@@ -88,6 +90,7 @@ export async function propfind(
     uri,
     headers: { "depth": String(depth), "content-type": 'application/xml; charset="utf-8"' },
     body: `<?xml version="1.0" encoding="utf-8"?><D:propfind xmlns:D="DAV:"><D:prop>${props}</D:prop></D:propfind>`,
+    ...(depth === 0 ? {} : { replyTimeout: listingTimeout }),
   }, context);
 }
 

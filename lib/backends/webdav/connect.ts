@@ -16,7 +16,7 @@ import { statToSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 import { DirectWrites } from "../shared/direct_writes.ts";
-import { numberOption } from "../shared/options.ts";
+import { listingTimeout, numberOption } from "../shared/options.ts";
 import { Semaphore } from "../../net/semaphore.ts";
 import type { DavClient, ObservedBehaviour } from "./client.ts";
 import type { UploadPatience } from "./upload_patience.ts";
@@ -59,7 +59,7 @@ export async function connectWebdav(
     ...(certificate === undefined ? {} : { client: certificate }),
   });
   try {
-    const { host, origin, label, connections, start, maxListingBytes } = options;
+    const { host, origin, label, connections, start, maxListingBytes, listingTimeout } = options;
     const http = new AuthenticatedHttp(httpClient, { ...options, origin }, target);
     const names = splitPath(start);
     const context: OperationContext = { signal: call.signal, operation: "open", path: root, displayName: label };
@@ -79,6 +79,7 @@ export async function connectWebdav(
       pieceLimit,
       observed,
       maxListingBytes,
+      listingTimeout,
       onNoTimes,
       onOtherHost,
       acceptsAltered: target.options["AcceptAltered"] === "true",
@@ -151,6 +152,7 @@ function parseTarget(target: ConnectContext) {
     origin,
     timeout: numberOption(options["Timeout"], TIMEOUT_MS),
     connections: Math.max(1, numberOption(options["Connections"], CONNECTIONS)),
+    listingTimeout: listingTimeout(options),
     maxListingBytes: Math.max(1, numberOption(options["MaxFolderListing"], LISTING_MIB)) * MIB,
     label: labelOf(server, defaultPort),
     start: rootPath ?? (address.path === "" ? "/" : address.path),

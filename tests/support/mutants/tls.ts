@@ -177,8 +177,8 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     name: "FTPS: a listing that was cut counts",
     file: "lib/backends/ftp/list.ts",
-    old: "{ ...operation, needsCloseNotify: true }",
-    new: "{ ...operation, needsCloseNotify: false }",
+    old: "      needsCloseNotify: true,",
+    new: "      needsCloseNotify: false,",
     tests: ["tests/unit/backends/ftp/tls_test.ts"],
   },
   {

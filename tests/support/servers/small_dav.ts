@@ -11,7 +11,10 @@ export interface RecordedRequest {
 }
 
 /** What it answers; a text is a multistatus. */
-export type Answers = (asked: RecordedRequest) => string | {
+export type Answers = (asked: RecordedRequest) => Answer | Promise<Answer>;
+
+/** The answer to one request. */
+export type Answer = string | {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string;
@@ -33,7 +36,7 @@ export async function startSmallDav(answers: Answers, options: { readonly tls?: 
     for await (const part of request) body += String(part);
     const one = { method: request.method ?? "", path: request.url ?? "", headers: request.headers, body };
     asked.push(one);
-    const answer = answers(one);
+    const answer = await answers(one);
     const { status, headers = {}, body: text = "", after = 0 } = typeof answer === "string"
       ? { status: 207, body: answer }
       : answer;

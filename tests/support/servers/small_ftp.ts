@@ -10,6 +10,8 @@ export interface SmallFtpOptions {
   reply?(command: string): string | undefined;
   readonly listing?: string | ((command: string) => Iterable<string>);
   readonly afterListing?: string;
+  /** Called before the first word of a listing. */
+  beforeListing?(): Promise<void>;
   /** The control connection breaks behind a listing's data, with no last word. */
   readonly breaksOff?: boolean;
   /** Data connections that this end opens, in active mode, come from another address first. */
@@ -141,6 +143,7 @@ function serve(control: net.Socket, { options, told, files, listen, earlyBytes }
       case "MLSD":
       case "LIST":
       case "NLST":
+        await options.beforeListing?.();
         await send(listingFor(command), options.breaksOff === true ? undefined : options.afterListing ?? "226 done");
         if (options.breaksOff === true) control.destroy();
         return;

@@ -223,6 +223,7 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
     }));
   sftp.on("READDIR", (id, raw) =>
     answer(id, "READDIR", pathOf(raw), async () => {
+      await options.beforeListing?.();
       const handle = handleOf(raw);
       if (handle === undefined || !("names" in handle)) return sftp.status(id, STATUS_CODE.FAILURE);
       const invented = options.lists?.(handle.path);

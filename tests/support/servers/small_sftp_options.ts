@@ -14,6 +14,8 @@ export interface SmallSftpOptions {
   dies?(path: string): boolean;
   /** What the next READDIR answers, at most 1,000 names; undefined: what the disk holds. */
   lists?(path: string): readonly string[] | undefined;
+  /** Called before each READDIR is answered. */
+  beforeListing?(): Promise<void>;
   /** Called with each request that changed something, before it is answered. */
   onChange?(mutation: string): Promise<void> | void;
   /** Whether what is written to the file goes elsewhere, and its handle shows that other file. */
