@@ -2,7 +2,7 @@ import process from "node:process";
 import { SyncError, toSyncError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { SftpClient } from "./client.ts";
-import { closePatience } from "./client_options.ts";
+import { type ClientOptions, closePatience } from "./client_options.ts";
 import { OpenFileLimit } from "./open_files.ts";
 import type { ServerProfile } from "./profile.ts";
 import type { SshConnection, SshConnector } from "../../ssh/types.ts";
@@ -15,10 +15,7 @@ export interface CommandOptions extends CallOptions {
   onText(text: string): void;
 }
 
-export interface PoolOptions {
-  /** ms without any answer after which a connection counts as dead. */
-  readonly timeout: number;
-  readonly listingTimeout?: number | undefined;
+export interface PoolOptions extends Pick<ClientOptions, "timeout" | "listingTimeout"> {
   /** ms to keep reconnecting after the connection is lost; 0: never. */
   readonly reconnectTime: number;
   /** The highest number of concurrent connections. */
