@@ -24,7 +24,7 @@ export interface PendingRequest {
    * CLOSE of an uploaded file is answered only when a gateway has passed the file on.
    */
   readonly patience?: number | undefined;
-  /** What did not happen in that time, if it is not worth another attempt: "sent no names of the folder". */
+  /** The predicate of the failure, "sent no names of the folder", of a request that is not worth another attempt. */
   readonly lateReason?: string | undefined;
   reject(error: SyncError): void;
 }

@@ -41,6 +41,8 @@ const rows: readonly Row[] = [
   [["Sync-Path", "./site", target, "-Mode", "Remote", "-MaxRemove", "-1"], "-MaxRemove", "CannotConvertArgument"],
   [["Sync-Path", "./site", target, "-Mode", "Remote", "-MaxRemove", "50%%"], "50%%", "CannotConvertArgument"],
   [["Sync-Path", "./site", target, "-Mode", "Remote", "-Timeout", "0"], "-Timeout", "CannotConvertArgument"],
+  [["Sync-Path", "./site", target, "-Mode", "Remote", "-Proxy", "ftp://p:1"], "-Proxy", "socks5h://", "none"],
+  [["Sync-Path", "./site", target, "-Mode", "Remote", "-Proxy", "http://a b:1"], "-Proxy", "http://host:port"],
   [["Sync-Path", "./site", target, "-Mode", "Remote", "-Connections", "0"], "-Connections", "CannotConvertArgument"],
   [["Sync-Path", "./site", "/var/www", "-Mode", "Remote", "-Confirm"], "sftp://"],
   [["-OutputFormat", "Yaml", "Get-Command"], "Yaml", "JsonLines"],
