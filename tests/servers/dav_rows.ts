@@ -49,7 +49,7 @@ export const davRows: readonly Row[] = [
     isQuick: true,
   },
   known("Apache (Digest)", "dav apache-digest", { expects: hidesIndexed }),
-  known("Apache (TLS)", "dav apache over TLS".replace("dav", "davs"), { expects: hidesIndexed }),
+  known("Apache (TLS)", "davs apache over TLS", { expects: hidesIndexed }),
   known("nginx with LOCK", "dav nginx", { expects: hidesDots }),
   known("lighttpd without mime types", "dav lighttpd"),
   known("lighttpd with mime types", "dav lighttpd", {

@@ -2,18 +2,12 @@ import { type RemoteServer, remoteServerKind } from "../support/targets/remote_s
 import { startFtpSrv, startInetutils, startPyftpdlib } from "./ftp_servers.ts";
 import { type Expectation, type MatrixServer, type Row, type StartedRow, works } from "./row.ts";
 
-/** vsftpd's listings show the day alone of a file older than half a year. */
-const roughTimes: Expectation = {
-  kind: "degraded",
-  how: "a download takes the time that the listing shows: the day alone for files older than half a year",
-  losesTimes: true,
-};
 const noBackslash: Expectation = { kind: "degraded", how: "names that hold a backslash are refused", unfit: /\\/ };
 
 export const ftpRows: readonly Row[] = [
-  { ...known("vsftpd", "ftp vsftpd", { expects: roughTimes }), isQuick: true },
-  known("vsftpd (explicit TLS)", "ftpes vsftpd", { expects: roughTimes }),
-  known("vsftpd (implicit TLS)", "ftps vsftpd", { expects: roughTimes }),
+  { ...known("vsftpd", "ftp vsftpd"), isQuick: true },
+  known("vsftpd (explicit TLS)", "ftpes vsftpd"),
+  known("vsftpd (implicit TLS)", "ftps vsftpd"),
   known("ProFTPD", "ftp proftpd"),
   known("ProFTPD (explicit TLS)", "ftpes proftpd"),
   known("Pure-FTPd", "ftp pure-ftpd", { expects: noBackslash }),

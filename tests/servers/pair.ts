@@ -50,7 +50,7 @@ const ownFiles = /(?:^|\/)\.DAV(?:\/|$)/;
 
 /** The summary of a run, its failures (which each job looks at), the hint of a first run in Both, that a password is not encrypted, and a note on what only a store's own files lack. */
 const usualWords =
-  /, in [\d.]+ \w+$|^ {2}|^The first run of this pair: |^Warning: The password goes to ".*" in clear text|^\d+ files exist only on the remote side: kept/;
+  /, in [\d.]+ \w+(?: \d+ s)?$|^ {2}|^The first run of this pair: |^Warning: The password goes to ".*" in clear text|^\d+ files exist only on the remote side: kept/;
 
 /** Makes an empty folder on the server, and a machine. */
 export async function makeScene(server: MatrixServer): Promise<Scene> {

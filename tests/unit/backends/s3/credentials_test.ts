@@ -18,6 +18,7 @@ async function found(
     ...{ credentials: undefined, timeout: 1000, connections: 1, objectOptions: { ...manners, requesterPays: false } },
     conceal: () => {},
     proxyFor: () => Promise.resolve(undefined),
+    listingTimeout: 1000,
     ...given,
     env: (name) => ({ HOME: "/nowhere", ...env })[name],
   }, ask);
