@@ -4,14 +4,20 @@ import { type Expectation, type MatrixServer, type Row, type StartedRow, works }
 
 const noBackslash: Expectation = { kind: "degraded", how: "names that hold a backslash are refused", unfit: /\\/ };
 
+const noBlankAtTheEnd: Expectation = {
+  kind: "degraded",
+  how: "names that hold a backslash, or a blank at their end, are refused",
+  unfit: /\\| $/,
+};
+
 export const ftpRows: readonly Row[] = [
   { ...known("vsftpd", "ftp vsftpd"), isQuick: true },
   known("vsftpd (explicit TLS)", "ftpes vsftpd"),
   known("vsftpd (implicit TLS)", "ftps vsftpd"),
   known("ProFTPD", "ftp proftpd"),
   known("ProFTPD (explicit TLS)", "ftpes proftpd"),
-  known("Pure-FTPd", "ftp pure-ftpd", { expects: noBackslash }),
-  known("Pure-FTPd (explicit TLS)", "ftpes pure-ftpd", { expects: noBackslash }),
+  known("Pure-FTPd", "ftp pure-ftpd", { expects: noBlankAtTheEnd }),
+  known("Pure-FTPd (explicit TLS)", "ftpes pure-ftpd", { expects: noBlankAtTheEnd }),
   started("pyftpdlib", { recipes: ["pyftpdlib"], start: () => startPyftpdlib() }),
   started("pyftpdlib (explicit TLS)", { recipes: ["pyftpdlib"], start: () => startPyftpdlib({ tls: true }) }),
   started("inetutils-ftpd", {
