@@ -5,6 +5,7 @@
 import { type Mutant, mutantsOfPlans } from "./list.ts";
 import { mutantsOfDav } from "./dav.ts";
 import { mutantsOfDavServers } from "./dav_servers.ts";
+import { mutantsOfNet } from "./net.ts";
 import { mutantsOfDisk } from "./disk.ts";
 import { mutantsOfFtp } from "./ftp.ts";
 import { mutantsOfListings } from "./listings.ts";
@@ -23,6 +24,7 @@ const mutants: readonly Mutant[] = [
   ...mutantsOfPlans,
   ...mutantsOfDav,
   ...mutantsOfDavServers,
+  ...mutantsOfNet,
   ...mutantsOfDisk,
   ...mutantsOfFtp,
   ...mutantsOfListings,
