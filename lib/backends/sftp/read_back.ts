@@ -1,8 +1,14 @@
 import { Buffer } from "node:buffer";
-import { operationError } from "../../core/operation.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 import { statusOf } from "./errors.ts";
-import type { PendingWrite } from "./temp_file.ts";
+import type { WriteOrder } from "./profile.ts";
 import { READ, type SftpClient } from "./client.ts";
+
+/** A file whose bytes were written in an order, "any" by default. */
+export interface WrittenFile extends OperationContext {
+  readonly temp: string;
+  readonly order?: WriteOrder;
+}
 
 /**
  * Samples of the WRITEs of an upload, which are read back. A server that handles requests side by side, and fills with
@@ -22,7 +28,7 @@ export class WriteSamples {
    * Compares the samples with the temporary file. If they differ, later files are sent in the strictest order; rejects
    * as retryable unless this one was. An account that may not read what it wrote is believed.
    */
-  async assertHeld(client: SftpClient, pending: PendingWrite): Promise<void> {
+  async assertHeld(client: SftpClient, pending: WrittenFile): Promise<void> {
     const { profile } = client;
     let isHeld: boolean;
     try {
@@ -38,7 +44,7 @@ export class WriteSamples {
     });
   }
 
-  async #isHeld(client: SftpClient, pending: PendingWrite): Promise<boolean> {
+  async #isHeld(client: SftpClient, pending: WrittenFile): Promise<boolean> {
     const handle = await client.open(pending.temp, READ, pending);
     try {
       const equal = await Promise.all(this.#samples.map(async ({ from, bytes }) => {

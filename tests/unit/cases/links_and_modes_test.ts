@@ -217,17 +217,20 @@ Deno.test("LK-09 run() carries two names of one file as two, and rewrites the on
   assert.deepEqual(await texts(pair.sides.local), { "a": "rewritten", "b": "1" });
 });
 
-Deno.test("LK-10 run() takes no bit of a peer's mode, and a replaced file keeps its own", async () => {
+Deno.test("LK-10 run() takes no bit of a peer's mode but that a new file is a program, and a replaced file keeps its own", async () => {
   await using pair = await disks();
   const { disk } = pair.local;
-  for (const name of ["script", "key"]) await Deno.writeTextFile(`${pair.remote.disk}/${name}`, "newer");
+  for (const name of ["script", "data", "key"]) await Deno.writeTextFile(`${pair.remote.disk}/${name}`, "newer");
   await Deno.chmod(`${pair.remote.disk}/script`, 0o4777);
+  await Deno.chmod(`${pair.remote.disk}/data`, 0o4666);
+  await Deno.chmod(`${pair.remote.disk}/key`, 0o777);
   await Deno.writeTextFile(`${disk}/key`, "old");
   await Deno.chmod(`${disk}/key`, 0o600);
   await Deno.writeTextFile(`${disk}/usual`, "");
   const usual = (await Deno.stat(`${disk}/usual`)).mode ?? 0;
   await ran(pair.sides, { ...down, remove: false });
-  assert.equal((await Deno.stat(`${disk}/script`)).mode, usual);
+  assert.equal((await Deno.stat(`${disk}/script`)).mode, usual | (0o111 & ~Deno.umask()));
+  assert.equal((await Deno.stat(`${disk}/data`)).mode, usual);
   assert.equal((await Deno.stat(`${disk}/key`)).mode, 0o100600);
   assert.equal(await Deno.readTextFile(`${disk}/key`), "newer");
 });
