@@ -26,6 +26,9 @@ export async function list(
   context: PathContext,
 ): Promise<FetchedListing> {
   const found = await readListing(control, session, context);
+  const { unreadLines } = session.learned;
+  if (found.unreadableCount > 0) unreadLines.set(context.serverPath, found);
+  else if (unreadLines.size > 0) unreadLines.delete(context.serverPath);
   return {
     ...found,
     entries: await session.learned.linkedFolders.markLinks(found, { control, session, context }),

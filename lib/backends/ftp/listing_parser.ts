@@ -26,6 +26,9 @@ export interface ListSettings {
   readonly encoding: string;
 }
 
+/** The part of a listing that cannot be read. */
+export type UnreadLines = Pick<ParsedListing, "unreadableCount" | "unreadLines">;
+
 /** The reader of the lines of one listing. */
 export interface LineReader extends Pick<ListFormat, "isWrapped" | "join" | "review"> {
   read(line: string): LineResult;
@@ -163,7 +166,7 @@ const MAX_UNREAD = 1000;
  * a word of the name does not occur in it, and never if most lines cannot be read: then the format is unknown.
  */
 export function mayBeUnread(
-  { unreadableCount: count, unreadLines: lines }: Pick<ParsedListing, "unreadableCount" | "unreadLines">,
+  { unreadableCount: count, unreadLines: lines }: UnreadLines,
   rawName: string,
 ): boolean {
   if (count === 0) return false;

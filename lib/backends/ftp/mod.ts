@@ -86,6 +86,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
       unanswered: new Set(),
       zoneOffset: undefined,
       linkedFolders: new LinkedFolderIndex(),
+      unreadLines: new Map(),
     },
   };
   warnOfMissing(profile, target);

@@ -5,7 +5,7 @@ import type { ServerMemory } from "../../core/protocol.ts";
 import type { DirectWrites } from "../shared/direct_writes.ts";
 import type { ServerProfile } from "./profile.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import type { ParsedListing } from "./listing_parser.ts";
+import type { ParsedListing, UnreadLines } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
 import { NoReply } from "./replies.ts";
 import type { TextEncoding } from "../../net/text_encoding.ts";
@@ -68,6 +68,8 @@ export interface FtpSession {
     /** ms the server's listings are ahead of UTC; undefined until a file's MDTM showed it. */
     zoneOffset: number | undefined;
     readonly linkedFolders: LinkedFolders;
+    /** By server path the folders whose last listing had lines that cannot be read. */
+    readonly unreadLines: Map<string, UnreadLines>;
   };
 }
 

@@ -4,7 +4,7 @@ import { describeMismatch } from "../shared/preconditions.ts";
 import { list } from "./list.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { parseMlst } from "./mlsd_parser.ts";
-import { mayBeUnread, parseTime } from "./listing_parser.ts";
+import { mayBeUnread, parseTime, type UnreadLines } from "./listing_parser.ts";
 import { opaqueLink } from "./formats/line.ts";
 import { isAbsent, isDenied, toSyncError } from "./errors.ts";
 import { UNKNOWN_COMMAND } from "./profile.ts";
@@ -176,14 +176,17 @@ async function statWithoutMlst(
   if (listed?.kind === "file" && found?.kind === "file") return found;
   if (listed !== undefined) return { ...listed, path: context.path };
   if (shown !== undefined) return shown;
-  const rawName = session.encoding.encode(serverNameOf(context.serverPath)) ?? "";
-  if (mayBeUnread(listing, rawName)) {
-    throw operationError(context, "unexpected", {
-      why: "the listing of its folder has lines that cannot be read: it may exist",
-    });
-  }
+  assertNotUnread(session, context, listing);
   assertAbsent(session, context, replies);
   return undefined;
+}
+
+/** Rejects if a line that cannot be read in the listing of the path's folder may be that of the path. */
+export function assertNotUnread(session: FtpSession, context: PathContext, listing: UnreadLines | undefined): void {
+  const rawName = session.encoding.encode(serverNameOf(context.serverPath)) ?? "";
+  if (listing === undefined || !mayBeUnread(listing, rawName)) return;
+  const why = "the listing of its folder has lines that cannot be read: it may exist";
+  throw operationError(context, "unexpected", { why });
 }
 
 /**

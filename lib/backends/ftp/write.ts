@@ -6,14 +6,22 @@ import type { Entry, FileEntry } from "../../core/entry.ts";
 import { type Body, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { awaitContent, readExactly } from "../../net/byte_stream.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { stat } from "./stat.ts";
+import { assertNotUnread, stat } from "./stat.ts";
 import { FinalReplyLost, RestRefused } from "./replies.ts";
 import { DotNameRefused, finalizeIfWhole, upload, writeDirectly } from "./upload.ts";
 import { assertReplaceable, checkCommands, type FinalChecks, finalize, toFinalChecks } from "./finalize.ts";
 import { type PendingWrite, RenameRefused, type WriteContext } from "./rename.ts";
 import { isPrefixOfSource } from "./checksum.ts";
 import { isAbsent, serverMessage } from "./errors.ts";
-import { childOf, encodePath, type FtpSession, type PathContext, serverNameOf, withConnection } from "./session.ts";
+import {
+  childOf,
+  encodePath,
+  type FtpSession,
+  type PathContext,
+  serverNameOf,
+  serverParentOf,
+  withConnection,
+} from "./session.ts";
 import { operationError } from "../../core/operation.ts";
 import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/upload_resume.ts";
 
@@ -25,7 +33,11 @@ import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/up
  */
 export async function writeFile(session: FtpSession, body: Body, context: WriteContext): Promise<FileEntry> {
   assertKeepsName(session, context);
-  const { directWrites } = session;
+  const { directWrites, learned } = session;
+  // SIZE is refused for what the server cannot read, too.
+  if (!session.hasMlst && context.options.expect === "absent") {
+    assertNotUnread(session, context, learned.unreadLines.get(serverParentOf(context.serverPath)));
+  }
   if (context.options.inPlace === true || directWrites.isOn) {
     return await writeDirectly(session, body, {
       ...context,

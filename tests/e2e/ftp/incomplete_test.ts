@@ -4,17 +4,24 @@ import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
 import { startSmallFtp } from "../../support/servers/small_ftp.ts";
 import { type RunResult, tandem } from "../../support/tandem.ts";
 
-/** A server without MLSD, one folder of files, whose listings have more lines than these, or these lines instead. */
-async function startListing(names: readonly string[], more: readonly string[], instead = false) {
+/** A server without MLSD, one folder of files, whose listings have more lines than these, without those that it hides. */
+async function startListing(
+  names: readonly string[],
+  more: readonly string[],
+  hides: (path: string) => boolean = () => false,
+) {
   const files = new Map(names.map((name) => [`/${name}`, "hello"]));
   const listing = () => {
-    const own = [...files.keys()].map((path) => `-rw-r--r-- 1 web web 5 Nov 14  2023 ${path.slice(1)}`);
-    return [...(instead ? [] : own), ...more].map((line) => `${line}\r\n`);
+    const own = [...files.keys()].filter((path) => !hides(path)).map((path) =>
+      `-rw-r--r-- 1 web web 5 Nov 14  2023 ${path.slice(1)}`
+    );
+    return [...own, ...more].map((line) => `${line}\r\n`);
   };
   const reply = (command: string) => {
     const [verb, path = ""] = command.split(" ");
     if (verb === "CWD") return path === "/" ? undefined : "550 no such folder\r\n";
     const size = files.get(path)?.length;
+    if (path === "/broken" && verb === "SIZE") return "550 Permission denied\r\n";
     if (verb === "SIZE") return size === undefined ? "550 no such file\r\n" : `213 ${size}\r\n`;
     if (verb === "MDTM") return size === undefined ? "550 no such file\r\n" : "213 20231114221320\r\n";
     return undefined;
@@ -90,9 +97,9 @@ Deno.test("Sync-Path -Mode Both removes nothing beside a line of an FTP listing 
   });
 });
 
-Deno.test("Sync-Path with an FTP root none of whose lines can be read ends with one failure, and replaces nothing that is there", async () => {
+Deno.test("Sync-Path with an FTP root none of whose lines can be read removes nothing, and writes nothing that may be there", async () => {
   const jobs = ["A        JOB00123 ANNA     OUTPUT A", "B        JOB00124 ANNA     OUTPUT A"];
-  await using there = await startListing(["B"], jobs, true);
+  await using there = await startListing(["B"], jobs, () => true);
   await inFolder({ new: "hello", B: "other" }, async (dir) => {
     const down = await sync(dir, there.server.port, `-Mode Local ${all}`);
     assertCode(down, 1);
@@ -100,7 +107,20 @@ Deno.test("Sync-Path with an FTP root none of whose lines can be read ends with 
     assert.deepEqual(await names(dir), ["B", "new"]);
     const up = await sync(dir, there.server.port, "-Mode Remote");
     assertCode(up, 1);
-    assert.deepEqual(Object.fromEntries(there.files), { "/B": "hello", "/new": "hello" });
-    assert.equal(up.result().FailureCount, 2, up.stderr);
+    assert.deepEqual(Object.fromEntries(there.files), { "/B": "hello" });
+    assert.equal(up.result().FailureCount, 3, up.stderr);
   });
+});
+
+Deno.test("Sync-Path writes no new file over one that an FTP listing does not show because the server cannot read it", async () => {
+  for (const mode of ["Both", "Remote"]) {
+    const hides = (path: string) => path === "/broken";
+    await using there = await startListing(["broken", "a"], ["ls: ./broken: Permission denied"], hides);
+    await inFolder({ broken: "other", more: "hello" }, async (dir) => {
+      const ran = await sync(dir, there.server.port, `-Mode ${mode}`);
+      assertCode(ran, 1);
+      assert.match(ran.stderr, /the listing of its folder has lines that cannot be read: it may exist/);
+      assert.deepEqual([there.files.get("/broken"), there.files.get("/more")], ["hello", "hello"]);
+    });
+  }
 });

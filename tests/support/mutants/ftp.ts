@@ -23,8 +23,8 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "what is not in a listing with unread lines is absent",
     file: "lib/backends/ftp/stat.ts",
-    old: "if (mayBeUnread(listing, rawName)) {",
-    new: 'if (mayBeUnread(listing, "\\u0000") && rawName === "") {',
+    old: "if (listing === undefined || !mayBeUnread(listing, rawName)) return;",
+    new: 'if (listing === undefined || !mayBeUnread(listing, rawName) || rawName !== "\\n") return;',
     tests: [hostileTest],
   },
   {

@@ -8,6 +8,13 @@ const endToEnd = "tests/e2e/ftp/listing_test.ts";
 /** Of what FTP listings tell. */
 export const mutantsOfListings: readonly Mutant[] = [
   {
+    name: "a new file is written over one in a line that cannot be read",
+    file: "lib/backends/ftp/write.ts",
+    old: 'if (!session.hasMlst && context.options.expect === "absent") {',
+    new: 'if (!session.hasMlst && context.options.expect !== "absent") {',
+    tests: ["tests/e2e/ftp/incomplete_test.ts"],
+  },
+  {
     name: "a blank in a fact begins the name",
     file: "lib/backends/ftp/mlsd_parser.ts",
     old: 'const end = isBare ? 0 : line.indexOf("; ") + 1;',
