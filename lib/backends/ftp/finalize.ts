@@ -7,7 +7,7 @@ import type { ControlConnection } from "./control_connection.ts";
 import type { Reply } from "./replies.ts";
 import { commit, isDirect, type PendingWrite } from "./rename.ts";
 import { encodePath, type FtpSession } from "./session.ts";
-import { assertUnchanged, existsCommands, fillTime, parseStat, stat, statCommands } from "./stat.ts";
+import { assertUnchanged, existsCommands, fillTime, needsListing, parseStat, stat, statCommands } from "./stat.ts";
 import { checkMdtm, recordTimeRefusal, timeCommand, tryOtherSetters } from "./times.ts";
 
 /**
@@ -69,12 +69,13 @@ export async function finalize(
   const [timed] = left.splice(0, time.length);
   const tempContext = { ...temp, path: write.path };
   const seen = left.splice(0, checks.written.length);
-  const needsListing = !session.hasMlst && checks.written.length === 0;
-  let written = needsListing ? await stat(control, session, tempContext) : parseStat(session, tempContext, seen);
+  let written = needsListing(session, seen)
+    ? await stat(control, session, tempContext)
+    : parseStat(session, tempContext, seen);
   if (!session.learned.keepsTimes) {
     written = await fillTime(control, session, { context: tempContext, found: written, replies: seen });
   }
-  const found = needsListing && !isDirect(write)
+  const found = !isDirect(write) && needsListing(session, left)
     ? await stat(control, session, write)
     : parseStat(session, write, left);
   if (chmodded !== undefined && chmodded.code >= 300) warn(write, "mode");

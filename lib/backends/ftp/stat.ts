@@ -77,6 +77,11 @@ export function parseStat(session: FtpSession, context: PathContext, replies: re
   throw toSyncError(context, first);
 }
 
+/** Whether replies to stat commands leave the size open: there is no SIZE, or it tells none (ftp-srv, of empty files). */
+export function needsListing({ hasMlst }: Pick<FtpSession, "hasMlst">, [first]: readonly Reply[]): boolean {
+  return !hasMlst && (first === undefined || (first.code === 213 && !/^213 \d/.test(first.text)));
+}
+
 /** Returns the file with the time in a reply to MDTM, if there is one that can be believed. */
 function withMdtm({ learned }: FtpSession, file: FileEntry, reply: Reply | undefined): FileEntry {
   const isTold = reply?.code === 213 && !learned.mdtmUnreliable;
@@ -99,7 +104,7 @@ export async function stat(
     return await stat(control, session, context);
   }
   const found = await fillTime(control, session, { context, found: parseStat(session, context, replies), replies });
-  if (context.precise !== true && (session.hasMlst || replies.length > 0)) return found;
+  if (context.precise !== true && !needsListing(session, replies)) return found;
   const precise = !session.hasMlst
     ? await statWithoutMlst(control, session, { context, found, replies })
     : found === undefined

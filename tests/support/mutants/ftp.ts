@@ -254,7 +254,7 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "without SIZE a stat after the upload finds nothing to compare",
     file: "lib/backends/ftp/stat.ts",
-    old: "if (context.precise !== true && (session.hasMlst || replies.length > 0)) return found;",
+    old: "if (context.precise !== true && !needsListing(session, replies)) return found;",
     new: "if (context.precise !== true) return found;",
     tests: ["tests/unit/backends/ftp/bare_test.ts"],
   },

@@ -100,6 +100,31 @@ Deno.test("SIZE, MDTM and MLST that are announced and refused are not used", asy
   }
 });
 
+Deno.test("an empty file whose SIZE is answered in words is there, and empty by its listing", async () => {
+  const holds = new Map<string, string>();
+  const listing = () =>
+    [...holds].map(([path, { length }]) => `-rw-r--r--   1 ftp ftp ${length} Nov 14 2023 ${path.slice(1)}\r\n`);
+  const reply = (command: string) => {
+    if (command.startsWith("CWD /") && command !== "CWD /") return "550 no\r\n";
+    if (!command.startsWith("SIZE")) return command.startsWith("MDTM") ? "550 no\r\n" : undefined;
+    const size = holds.get(command.slice(5))?.length;
+    return size === undefined ? "550 no such file\r\n" : `213 ${size === 0 ? "File status" : size}\r\n`;
+  };
+  await using server = await startSmallFtp({ features: ["SIZE", "MDTM", "UTF8"], holds, listing, reply });
+  await using backend = await openSmallFtp(server);
+  await put(backend, "a", "");
+  await put(backend, "b", "x");
+  await put(backend, "a", "");
+  assert.deepEqual(Object.fromEntries(holds), { "/b": "x", "/a": "" });
+  assert.deepEqual((await backend.stat(toRelPath("a"), call) as FileEntry).size, 0);
+  const write = backend.write(toRelPath("a"), () => Promise.resolve(new Uint8Array()), {
+    ...call,
+    size: 0,
+    expect: "absent",
+  });
+  await assertRejects(write, "changed");
+});
+
 Deno.test("SIZE and MDTM are used where a server has them without FEAT", async () => {
   const holds = new Map([["/a", "bytes"]]);
   const warnings: string[] = [];
