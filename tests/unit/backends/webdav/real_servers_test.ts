@@ -32,10 +32,12 @@ serverTest("a Subversion repository without autoversioning says what it lacks", 
   await using server = await startDav({ kind: "svn" });
   await using backend = await openTestDav(server);
   assert.deepEqual(await backend.list(root, call), []);
-  for (
-    const change of [backend.makeDir(toRelPath("d"), call), backend.write(toRelPath("f"), wholeBody("one"), fresh)]
-  ) {
-    assert.match((await assertRejects(change, "unsupported")).message, /"SVNAutoversioning on" \(\d+\)/);
+  const changes = [
+    () => backend.makeDir(toRelPath("d"), call),
+    () => backend.write(toRelPath("f"), wholeBody("one"), fresh),
+  ];
+  for (const change of changes) {
+    assert.match((await assertRejects(change(), "unsupported")).message, /"SVNAutoversioning on" \(\d+\)/);
   }
 });
 
