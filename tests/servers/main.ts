@@ -31,7 +31,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function runTests(words: readonly string[], record: string): Promise<number> {
-  const filter = words.length === 0 ? [] : [`--filter=/${words.map((word) => RegExp.escape(word)).join("|")}/i`];
+  const filter = words.length === 0 ? [] : [`--filter=/(?i)${words.map((word) => RegExp.escape(word)).join("|")}/`];
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "-A", "tests/support/run_tests.ts", "servers", ...filter],
     cwd: root,

@@ -57,7 +57,7 @@ async function pick(args: readonly string[]): Promise<readonly string[]> {
     if (found.length === 0) names.push(arg);
     return found;
   });
-  const filter = names.length === 0 ? [] : [`--filter=/${names.map((name) => RegExp.escape(name)).join("|")}/i`];
+  const filter = names.length === 0 ? [] : [`--filter=/(?i)${names.map((name) => RegExp.escape(name)).join("|")}/`];
   const anyPath = picked.some((arg) => !arg.startsWith("-"));
   return [...filter, ...picked, ...(anyPath ? [] : ["tests/"])];
 }
