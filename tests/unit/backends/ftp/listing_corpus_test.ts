@@ -6,7 +6,8 @@ import type { Entry } from "../../../../lib/core/entry.ts";
 import { root } from "../../../../lib/core/path.ts";
 import type { ListingParser } from "../../../../lib/backends/ftp/listing_parser.ts";
 import { mlsdParser } from "../../../../lib/backends/ftp/mlsd_parser.ts";
-import { corpus, type CorpusPart, mlsdCorpus } from "./listing_corpus.ts";
+import { corpus, mlsdCorpus } from "./listing_corpus.ts";
+import type { CorpusPart } from "./unix_corpus.ts";
 
 const now = Date.UTC(2026, 10, 22, 12, 0);
 
