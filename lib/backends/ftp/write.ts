@@ -39,10 +39,11 @@ export async function writeFile(session: FtpSession, body: Body, context: WriteC
     assertNotUnread(session, context, learned.unreadLines.get(serverParentOf(context.serverPath)));
   }
   if (context.options.inPlace === true || directWrites.isOn) {
-    return await writeDirectly(session, body, {
-      ...context,
-      options: await directWrites.begin(context, context.options),
-    });
+    return await directWrites.write(
+      context,
+      context.options,
+      (options) => writeDirectly(session, body, { ...context, options }),
+    );
   }
   const attempt = trackBytes(context);
   try {
@@ -90,8 +91,11 @@ async function writeWithoutRename(
 ): Promise<FileEntry> {
   const { directWrites } = session;
   if (refused.isProven) directWrites.turnOn(refused);
-  const options = await directWrites.begin(context, context.options);
-  const written = await writeDirectly(session, body, { ...context, options });
+  const written = await directWrites.write(
+    context,
+    context.options,
+    (options) => writeDirectly(session, body, { ...context, options }),
+  );
   directWrites.turnOn(refused);
   return written;
 }

@@ -55,31 +55,35 @@ export async function writeFile(pool: Pool, body: Body, context: WriteContext): 
  * Writes a new file under its final name, on servers that rename nothing. The remainder of an earlier attempt of this
  * run is overwritten.
  */
-async function writeDirectly(
+function writeDirectly(
   pool: Pool,
   directWrites: DirectWrites,
   { body, context }: { readonly body: Body; readonly context: WriteContext },
 ): Promise<FileEntry> {
-  const { path, serverPath } = context;
-  const options = await directWrites.begin({ path, serverPath }, context.options);
+  return directWrites.write(
+    context,
+    context.options,
+    (options) => writeFinal(pool, body, { ...context, options }),
+  );
+}
+
+async function writeFinal(pool: Pool, body: Body, context: WriteContext): Promise<FileEntry> {
+  const { options, serverPath } = context;
   const client = await pool.client(context);
   await context.checkParent(client);
   const found = await statExpecting(client, serverPath, { ...context, ...pickExpected(options) });
   const { mode } = options;
   const pending: PendingWrite = {
     ...context,
-    options,
     temp: serverPath,
     isDirect: true,
     mode: mode === undefined ? undefined : mode & 0o777,
     isExecutable: options.executable === true && mode === undefined,
     order: pool.profile.writeOrder,
   };
-  const entry = found !== undefined && options.inPlace === true
-    ? await overwriteInPlace(pool, body, { ...context, options })
+  return found !== undefined && options.inPlace === true
+    ? await overwriteInPlace(pool, body, context)
     : await writePending(pool, client, { body, pending });
-  directWrites.end({ path, serverPath });
-  return entry;
 }
 
 function writePending(pool: Pool, client: SftpClient, { body, pending }: UploadOptions): Promise<FileEntry> {

@@ -57,11 +57,21 @@ export class DirectWrites {
   }
 
   /**
-   * Prepares a write under the final name: rejects with unsupported if an existing file would be replaced, otherwise
-   * waits until history knows that the file may be half written. Returns the options of the write: a file that this
-   * run has begun before is its own, and may be written again.
+   * Writes under the final name, after history knows that the file may be half written. Rejects with unsupported if an
+   * existing file would be replaced. `write` gets the options that apply: a file that an attempt of this run has begun
+   * is its own, and may be written again until it is complete.
    */
-  async begin<O extends WriteOptions>({ path, serverPath }: DirectTarget, options: O): Promise<O> {
+  async write<O extends WriteOptions, T>(
+    target: DirectTarget,
+    options: O,
+    write: (options: O) => Promise<T>,
+  ): Promise<T> {
+    const written = await write(await this.#begin(target, options));
+    this.#begun.delete(target.serverPath);
+    return written;
+  }
+
+  async #begin<O extends WriteOptions>({ path, serverPath }: DirectTarget, options: O): Promise<O> {
     if (options.inPlace === true) return options;
     if (this.#begun.has(serverPath)) {
       const { expect: _, ...own } = options;
@@ -78,11 +88,6 @@ export class DirectWrites {
     await options.onDirectWrite?.();
     this.#begun.add(serverPath);
     return options;
-  }
-
-  /** Records that a file is complete: from now on it is replaced like any other. */
-  end({ serverPath }: DirectTarget): void {
-    this.#begun.delete(serverPath);
   }
 
   #turnOn(why: string): void {

@@ -111,8 +111,8 @@ function renamesRefused({ directWrites }: PendingWrite, { status }: RenamesRefus
 /** Writes a new file under its final name, after history knows of it; an existing one only in place. */
 async function writeUnderFinalName(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
   const { path, serverPath, directWrites } = pending;
-  const options = await directWrites.begin({ path, serverPath: encodePath(serverPath) }, pending.options);
-  return await writeDirect(client, { ...pending, options });
+  const target = { path, serverPath: encodePath(serverPath) };
+  return await directWrites.write(target, pending.options, (options) => writeDirect(client, { ...pending, options }));
 }
 
 /**

@@ -55,8 +55,8 @@ export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a file is replaced though it cannot be renamed",
     file: "lib/backends/webdav/write.ts",
-    old: "const options = await directWrites.begin({ path, serverPath: encodePath(serverPath) }, pending.options);",
-    new: "const options = { ...pending.options, isOn: directWrites.isOn, path, serverPath };",
+    old: "return await directWrites.write(target, pending.options, (options) =>",
+    new: "return await directWrites.write(target, { ...pending.options, inPlace: true }, (options) =>",
     tests: [moves],
   },
   {

@@ -226,8 +226,8 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "history does not know of a file that is written under its final name",
     file: "lib/backends/ftp/write.ts",
-    old: "const options = await directWrites.begin(context, context.options);",
-    new: "const { options } = context;",
+    old: "  const written = await directWrites.write(\n    context,\n    context.options,",
+    new: "  const written = await directWrites.write(\n    context,\n    { ...context.options, inPlace: true },",
     tests: [noRenameTest],
   },
   {

@@ -291,4 +291,11 @@ export const mutantsOfWork: readonly Mutant[] = [
     new: "if (options.expect === undefined && options.size < 0) {",
     tests: ["tests/unit/backends/shared/direct_writes_test.ts"],
   },
+  {
+    name: "a complete file is still taken for one that was begun",
+    file: "lib/backends/shared/direct_writes.ts",
+    old: "this.#begun.delete(target.serverPath);",
+    new: "this.#begun.add(target.serverPath);",
+    tests: ["tests/unit/backends/shared/direct_writes_test.ts"],
+  },
 ];

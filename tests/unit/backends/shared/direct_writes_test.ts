@@ -25,14 +25,17 @@ Deno.test("DirectWrites warns once that a rename was refused, and remembers it f
 Deno.test("DirectWrites refuses to replace a file, except in place or one that this run began", async () => {
   const chosen = new DirectWrites("ftp://web1", { options: { NoTemp: "true" }, warn: () => {} });
   assert.equal(chosen.isOn, true);
-  await assert.rejects(chosen.begin(target, write), { kind: "unsupported", message: /-NoTemp.*-InPlace/ });
-  assert.equal((await chosen.begin(target, { ...write, inPlace: true })).inPlace, true);
+  const used = (options: WriteOptions) => chosen.write(target, options, (given) => Promise.resolve(given));
+  await assert.rejects(used(write), { kind: "unsupported", message: /-NoTemp.*-InPlace/ });
+  assert.equal((await used({ ...write, inPlace: true })).inPlace, true);
   let recorded = 0;
   const onDirectWrite = () => Promise.resolve(void recorded++);
   const fresh: WriteOptions = { ...write, expect: "absent", onDirectWrite };
-  assert.equal((await chosen.begin(target, fresh)).inPlace, undefined);
-  const again = await chosen.begin(target, fresh);
+  await assert.rejects(chosen.write(target, fresh, () => Promise.reject(new Error("broken"))), /broken/);
+  const again = await used(fresh);
   assert.deepEqual([again.inPlace, again.expect, recorded], [true, undefined, 1]);
+  const later = await used(fresh);
+  assert.deepEqual([later.inPlace, later.expect, recorded], [undefined, "absent", 2], "a complete file is protected");
 });
 
 function inMemory(): ServerMemory {
