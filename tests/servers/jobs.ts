@@ -164,12 +164,12 @@ async function kill(scene: Scene, expects: Expectation, server: MatrixServer): P
   await fill(here.local, content);
   await setNow(`${here.local}/large`);
   await killAmid(scene, server);
+  const isDirect = expects.kind === "degraded" && expects.writesDirectly === true;
   if (scene.disk !== undefined) {
     const allowed = { ...content, "large": old };
-    const partial = expects.kind === "degraded" && expects.writesDirectly === true ? ["second", "s/"] : [];
-    assertWhole(scene.disk, [content, allowed], partial);
+    assertWhole(scene.disk, [content, allowed], isDirect ? ["second", "s/"] : []);
   }
-  assertCode(await here.sync("-Mode Remote"), 0, "after the kill");
+  assertCode(await here.sync(isDirect ? "-Mode Remote -Mirror" : "-Mode Remote"), 0, "after the kill");
   await assertSame(scene);
 }
 
