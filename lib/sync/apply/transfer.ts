@@ -144,8 +144,8 @@ async function sendFile(
 }
 
 /**
- * Returns the entry with the checksum of the sent content, if its time is too recent to distinguish it from a later
- * edit, or was set by the server.
+ * Returns the entry with the checksum of the sent content, if its time is too recent to distinguish it, or its source,
+ * from a later edit, or was set by the server.
  */
 function withSentChecksum(
   entry: FileEntry,
@@ -155,7 +155,7 @@ function withSentChecksum(
   if (sent === undefined || sent.length !== entry.size || entry.revision !== undefined) return entry;
   const { listedAt = -Infinity } = options;
   const isYoung = entry.modified !== undefined &&
-    Math.abs(listedAt - entry.modified) < Math.max(stepOf(entry, to.traits), RECENT_MS);
+    Math.abs(listedAt - entry.modified) < Math.max(stepOf(entry, to.traits), source.timeStep ?? 0, RECENT_MS);
   if (hasSourceTime(entry, source, to.traits) && !isYoung) return entry;
   return { ...entry, checksum: `sha256:${hash("sha256", sent, "hex")}` };
 }
