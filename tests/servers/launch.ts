@@ -143,13 +143,19 @@ async function launch(
     await child.status;
     clearTimeout(timer);
     // A child of the server may hold its standard error a little longer.
-    await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, 100))]);
+    const { promise: waited, resolve } = Promise.withResolvers<void>();
+    const wait = setTimeout(resolve, 100);
+    await Promise.race([reading, waited]);
+    clearTimeout(wait);
   });
   const ended = child.status.then(() => true);
   for (let attempt = 0; attempt < 500; attempt++) {
     if (await answers(port, greets)) return;
-    const pause = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 40));
-    if (await Promise.race([ended, pause])) break;
+    const { promise: paused, resolve } = Promise.withResolvers<boolean>();
+    const pause = setTimeout(() => resolve(false), 40);
+    const isOver = await Promise.race([ended, paused]);
+    clearTimeout(pause);
+    if (isOver) break;
   }
   throw new Error(`${command.join(" ")} did not start: ${words}`);
 }
