@@ -31,7 +31,7 @@ class ListReader {
       if (this.#formats.length > 1) this.#formats = [format];
       return found;
     }
-    // What follows "./folder:" lies in that folder (ls -R).
+    // Lines below "./folder:" belong to that folder (ls -R).
     this.#isElsewhere = /^\.?\/.*:$/.test(line);
     return undefined;
   }

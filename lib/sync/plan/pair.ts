@@ -61,7 +61,7 @@ export function planPair(context: PlanContext, pair: FilePair): void {
   }
   if (found.is === "copy") {
     if (found.overNewer) addNote(context, pair, "replacedNewer", `the newer file on the ${to} side is replaced`);
-    // What is left of a write under the final name is completed where it is: it has no old content to protect.
+    // The remainder of a write under the final name is completed in place: it has no old content to protect.
     const isOwnRemainder = broken === to && context.sides[to].traits.directWrites === true;
     const how = options.inPlace || isOwnRemainder ? { inPlace: true } as const : {};
     builder.actions.push({ do: "copy", to, path: target.path, why: found.why, source, replaces: target, ...how });

@@ -42,7 +42,7 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
   if (base === undefined) return planBothChanged(context, pair);
   const broken = findPartialSide(context, pair, base);
   if (broken !== undefined) {
-    // What is left of a write under the final name is completed where it is: it has no old content to protect.
+    // The remainder of a write under the final name is completed in place: it has no old content to protect.
     const inPlace = context.sides[broken].traits.directWrites === true;
     return copyOver(context, pair, otherSide(broken), inPlace ? { inPlace } : {});
   }

@@ -16,6 +16,7 @@ import { mutantsOfStore } from "./store.ts";
 import { mutantsOfTls } from "./tls.ts";
 import { mutantsOfTrash } from "./trash.ts";
 import { mutantsOfWords } from "./words.ts";
+import { mutantsOfDirectWrites } from "./direct_writes.ts";
 import { mutantsOfWork } from "./work.ts";
 
 /** Beyond this a test hangs, which is noticed too. */
@@ -35,6 +36,7 @@ const mutants: readonly Mutant[] = [
   ...mutantsOfTls,
   ...mutantsOfTrash,
   ...mutantsOfWords,
+  ...mutantsOfDirectWrites,
   ...mutantsOfWork,
 ];
 const root = new URL("../../../", import.meta.url).pathname;
