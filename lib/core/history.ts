@@ -34,6 +34,11 @@ export interface BaseEntry {
   readonly partialSide?: Side;
 }
 
+/** Whether the entry only records that a new file had been begun: the other side's is the only one that was whole. */
+export function isOnlyBegun({ partialSide, local, remote }: BaseEntry): boolean {
+  return partialSide !== undefined && local === undefined && remote === undefined;
+}
+
 /** The paths that were equal on both sides after the last successful run, in path order. */
 export interface History extends Iterable<BaseEntry> {
   readonly size: number;

@@ -12,7 +12,7 @@ import type { SafetyIssue, SafetyLimits } from "../common/options.ts";
 import type { RelPath } from "../../core/path.ts";
 import { countOf, quote } from "../common/text.ts";
 import { countLeaves } from "../common/leaves.ts";
-import type { BaseEntry, History } from "../../core/history.ts";
+import { type BaseEntry, type History, isOnlyBegun } from "../../core/history.ts";
 import type { Plan } from "../../core/plan.ts";
 
 /** Finds roots that do not exist, or that are not proven to be the intended ones. */
@@ -160,11 +160,6 @@ function isForeign(entry: Entry | undefined): boolean {
 }
 
 const FEW = 10;
-
-/** Whether the entry only records a write that had begun: both sides never had the file. */
-function isOnlyBegun(base: BaseEntry): boolean {
-  return base.partialSide !== undefined && base[otherSide(base.partialSide)] === undefined;
-}
 
 function targetsOf({ mode }: SafetyLimits): readonly Side[] {
   if (mode === "Both") return bothSides;

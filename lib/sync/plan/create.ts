@@ -1,4 +1,5 @@
 import { otherSide, type Side } from "../../core/entry.ts";
+import { isOnlyBegun } from "../../core/history.ts";
 import { isBlocked, refuseWithContent, skipBlocked } from "./blocked.ts";
 import { folderOf, incompleteFolder, keepFields, type PlanBuilder, type PlanContext, refuse } from "./context.ts";
 import { removeFromHistory } from "./changes.ts";
@@ -51,8 +52,9 @@ export function createAll(context: PlanContext, rows: Rows, to: Side): void {
     else if (row[from] === undefined) removeFromHistory(context, row.base);
     else {
       if (row.base !== undefined) context.builder.restored.push(row.base.path);
-      if (row.base !== undefined && isLeaf(row[from])) context.builder.counts.restored++;
-      createRow(context, row, { to, rows, why: row.base === undefined ? "new" : "restored" });
+      const isNew = row.base === undefined || isOnlyBegun(row.base);
+      if (!isNew && isLeaf(row[from])) context.builder.counts.restored++;
+      createRow(context, row, { to, rows, why: isNew ? "new" : "restored" });
     }
   }
 }

@@ -29,7 +29,8 @@ Deno.test("run() completes a new file that a killed run left half written under 
 Deno.test("run() does not take a file for deleted that a killed run was to write under its final name", async () => {
   const { sides, book } = await killedAt("a", "Both");
   await remove(sides.remote, "a");
-  await both(sides, book);
+  const { notes } = await both(sides, book);
+  assert.deepEqual(notes, [], "nothing was deleted, and nothing is said to be restored");
   assert.deepEqual([await texts(sides.local), await texts(sides.remote)], [tree, tree]);
 });
 
